@@ -1,0 +1,227 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The spine that every entry-point module runs: observe -> plan -> guard -> apply -> verify.
+
+A kind of entry point supplies what it declares, what it observes and how one plan is applied (class Kind).
+The order, the lock, check mode, the diff and the result are here, once.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Any, Callable, Sequence
+
+from .reconcile import (
+    Action,
+    Declared,
+    Guard,
+    InvalidEntry,
+    Observed,
+    Plan,
+    Policy,
+    parse_date,
+    parse_limit,
+    plan,
+    result,
+)
+from .state_directory import DEFAULT_ROOT, StateDirectory, StateError
+
+__all__ = ["Kind", "ServerProblem", "policy_arguments", "policy_of", "run"]
+
+
+class ServerProblem(Exception):
+    """The server is in a state in which acting would be unsafe, or a step failed. Says what and where."""
+
+
+class Kind:
+    """What one kind of entry point brings to the spine. Subclass it once per module."""
+
+    #: Module name, used as ``entry_point_kind`` and as the name of the state file.
+    name = ""
+
+    def declare(self) -> Sequence[Declared]:
+        """The client's list, validated whole. Raises InvalidEntry. Must not read the server."""
+        raise NotImplementedError
+
+    def observe(self) -> Sequence[Observed]:
+        """What the server has now. Called before planning and again after applying: it must read afresh."""
+        raise NotImplementedError
+
+    def guards(self) -> Sequence[Guard]:
+        """Guards of this kind, beside the common ones."""
+        return ()
+
+    def check(self, made: Plan) -> None:
+        """Raise ServerProblem or InvalidEntry if the plan can't be carried out here. Runs in check mode, too."""
+
+    def apply(self, made: Plan, done: Callable[[Action], None]) -> None:
+        """Carry the plan out in its order and call ``done`` after each action that took effect."""
+        raise NotImplementedError
+
+    def verify(self, made: Plan) -> Sequence[str]:
+        """What is still open although the plan was applied (live sessions, flows, ...). Empty is good."""
+        return ()
+
+    def details(self) -> dict[str, Any]:
+        """More for the result: warnings, alarms, access. Read after the last observation."""
+        return {}
+
+
+def policy_arguments() -> dict[str, Any]:
+    """Argument spec of the options that all entry-point modules share (doc fragment ``reconcile``)."""
+    return {
+        "obsolete": {"type": "str", "choices": ["report", "disable", "remove"], "default": "report"},
+        "grace": {"type": "int", "default": 30},
+        "adopt": {"type": "bool", "default": False},
+        "protect": {"type": "list", "elements": "str", "default": []},
+        "max_obsolete": {"type": "str", "default": "20%"},
+        "allow_empty": {"type": "bool", "default": False},
+        "expect_plan": {"type": "str"},
+        "restore": {"type": "list", "elements": "str", "default": []},
+        "departed": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {"person": {"type": "str", "required": True}, "since": {"type": "str", "required": True}},
+        },
+        "lock_wait": {"type": "int", "default": 30},
+        "state_directory": {"type": "path", "default": DEFAULT_ROOT},
+    }
+
+
+def policy_of(params: dict[str, Any]) -> Policy:
+    """The shared options as a Policy. Raises InvalidEntry."""
+    if params["grace"] < 0:
+        raise InvalidEntry("policy", "grace", "%d: days can't be negative" % params["grace"])
+    departed: dict[str, str] = {}
+    for row in params["departed"]:
+        since = parse_date(row["since"], row["person"], "departed.since")
+        if departed.setdefault(row["person"], since) != since:
+            raise InvalidEntry(row["person"], "departed", "has two dates: %s and %s" % (departed[row["person"]], since))
+    return Policy(
+        today=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        obsolete=params["obsolete"],
+        grace=params["grace"],
+        adopt=params["adopt"],
+        protect=frozenset(params["protect"]),
+        max_obsolete=parse_limit(params["max_obsolete"]),
+        allow_empty=params["allow_empty"],
+        expect_plan=params["expect_plan"],
+        restore=frozenset(params["restore"]),
+        departed=departed,
+    )
+
+
+def run(module: Any, kind: Kind, state: StateDirectory) -> None:
+    """Run the spine for ``kind`` and leave by exit_json or fail_json. ``module`` is an AnsibleModule."""
+    try:
+        policy = policy_of(module.params)
+        declared = list(kind.declare())
+        if module.check_mode:
+            outcome = _reconcile(kind, declared, policy, dry=True)
+        else:
+            # A converged server is found without the lock and without a trace; only a change needs it.
+            outcome = _reconcile(kind, declared, policy, dry=True)
+            if outcome["_plan"].actions and not outcome["refused"]:
+                with state.lock(module.params["lock_wait"]):
+                    outcome = _reconcile(kind, declared, policy, dry=False)
+    except InvalidEntry as error:
+        module.fail_json(msg=str(error), entry=error.entry, field=error.field, changed=False)
+    except _Failed as failure:
+        shape = failure.outcome
+        shape.pop("_plan")
+        module.fail_json(msg=failure.message, **shape)
+    except (ServerProblem, StateError) as error:
+        module.fail_json(msg=str(error), changed=False)
+    else:
+        made: Plan = outcome.pop("_plan")
+        if made.refused:
+            module.fail_json(msg="refused, nothing was changed: " + "; ".join(made.refused), **outcome)
+        if module._diff:
+            outcome["diff"] = _diff(kind.name, made)
+        module.exit_json(**outcome)
+
+
+class _Failed(Exception):
+    def __init__(self, message: str, outcome: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.message = message
+        self.outcome = outcome
+
+
+def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, dry: bool) -> dict[str, Any]:
+    made = plan(declared, list(kind.observe()), policy, kind.guards())
+    if not made.refused:
+        kind.check(made)
+    applied: list[Action] = []
+    if dry or made.refused or not made.actions:
+        return _outcome(kind, made, applied, changed=bool(made.actions) and not made.refused)
+    try:
+        kind.apply(made, applied.append)
+    except (ServerProblem, StateError, OSError) as error:
+        message = "stopped after %d of %d actions: %s" % (len(applied), len(made.actions), error)
+        raise _Failed(message, _outcome(kind, made, applied, changed=True)) from error
+    again = plan(declared, list(kind.observe()), _settled(policy))
+    left = ["%s %s: %s" % (a.action, a.entry, a.reason) for a in again.actions] + list(kind.verify(made))
+    outcome = _outcome(kind, made, applied, changed=True)
+    if left:
+        raise _Failed("applied, but not proved: " + "; ".join(left), dict(outcome, unproved=left))
+    return outcome
+
+
+def _settled(policy: Policy) -> Policy:
+    """The policy for the proof: the plan id was checked, and the limit is for what is still to go."""
+    return Policy(
+        today=policy.today,
+        obsolete=policy.obsolete,
+        grace=policy.grace,
+        adopt=policy.adopt,
+        protect=policy.protect,
+        max_obsolete=policy.max_obsolete,
+        allow_empty=True,
+        restore=policy.restore,
+        departed=policy.departed,
+    )
+
+
+def _outcome(kind: Kind, made: Plan, applied: Sequence[Action], changed: bool) -> dict[str, Any]:
+    shape = result(kind.name, made, applied)
+    shape.update(kind.details())
+    shape["changed"] = changed
+    shape["_plan"] = made
+    return shape
+
+
+def _diff(name: str, made: Plan) -> dict[str, Any]:
+    """What would be or was done, readable by eye: one line an entry, before and after."""
+    before, after = [], []
+    for action in made.actions:
+        label = "%s %s" % (action.kind, action.entry)
+        if action.action in ("create", "adopt"):
+            after.append("%s: %s (%s)" % (label, "managed" if action.action == "adopt" else "present", action.reason))
+        elif action.action in ("enable", "restore"):
+            before.append("%s: disabled" % label)
+            after.append("%s: enabled (%s)" % (label, action.reason))
+        elif action.action == "update":
+            for attribute in sorted(action.changes):
+                old, new = action.changes[attribute]
+                before.append("%s: %s = %s" % (label, attribute, old))
+                after.append("%s: %s = %s" % (label, attribute, new))
+        elif action.action == "disable":
+            before.append("%s: enabled" % label)
+            after.append("%s: disabled (%s)" % (label, action.reason))
+        else:
+            before.append("%s: present (%s)" % (label, action.reason))
+    return {
+        "before_header": name,
+        "after_header": name,
+        "before": "".join(line + "\n" for line in before),
+        "after": "".join(line + "\n" for line in after),
+    }
+
+
+def stamp() -> str:
+    """Now, in UTC, to the second: the form of every time in state files and manifests."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
