@@ -172,8 +172,9 @@ def _rule(position: int, fields: Any, categories: Mapping[str, Category]) -> Rul
         raise CatalogueError(f"{where}: field 'name' is missing or empty")
     where = f"rule '{name}'"
     _refuse_unknown(fields, _RULE, where)
-    if fields.get("category") not in categories:
-        raise CatalogueError(f"{where}: field 'category' names an unknown category, {fields.get('category')!r}")
+    category = fields.get("category")
+    if not isinstance(category, str) or category not in categories:
+        raise CatalogueError(f"{where}: field 'category' names an unknown category, {category!r}")
     when = fields.get("when")
     if not isinstance(when, Mapping) or not when:
         raise CatalogueError(f"{where}: field 'when' must hold at least one of {', '.join(CONDITIONS)}")
@@ -184,7 +185,7 @@ def _rule(position: int, fields: Any, categories: Mapping[str, Category]) -> Rul
         if not _is_list(patterns) or not patterns or not all(isinstance(item, str) and item for item in patterns):
             raise CatalogueError(f"{where}: field 'when.{condition}' must be a pattern or a list of patterns")
         conditions[condition] = tuple(patterns)
-    return Rule(name=name, category=fields["category"], when=conditions)
+    return Rule(name=name, category=category, when=conditions)
 
 
 def _expect_mapping(value: Any, where: str) -> None:
