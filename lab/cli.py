@@ -69,7 +69,9 @@ def _ssh(lab: Lab, arguments: argparse.Namespace) -> int:
     host = lab.get(arguments.name)
     if host is None:
         raise LabError(f"{arguments.name}: no such host; there are: {', '.join(lab.names()) or 'none'}")
-    argv = host.ssh_argv(arguments.user, arguments.remote or None)
+    # One word is a line for the remote shell, as with ssh(1); several are a command with its arguments.
+    remote = arguments.remote[0] if len(arguments.remote) == 1 else arguments.remote
+    argv = host.ssh_argv(arguments.user, remote or None)
     sys.stdout.flush()
     os.execvp(argv[0], argv)  # noqa: S606
 
