@@ -51,12 +51,12 @@ def access_summary(result: Mapping[str, Any]) -> list[str]:
             return [str(message)]
         raise AnsibleFilterError("access_summary wants the result of an entry-point module")
     counts = result["counts"]
-    lines = [
-        f"{result['entry_point_kind']}: {counts['declared']} declared, {counts['observed']} observed, "
-        f"{counts['planned']} planned, {counts['applied']} applied (plan {result['plan_id'][:12]})"
-    ]
+    told = ", ".join(f"{counts[name]} {name}" for name in ("declared", "observed", "planned", "applied"))
+    lines = [f"{result['entry_point_kind']}: {told} (plan {result['plan_id'][:12]})"]
     applied = {(a["action"], a["kind"], a["entry"]) for a in result["applied"]}
-    planned = [f"{'done' if (a['action'], a['kind'], a['entry']) in applied else 'plan'}: {_action(a)}" for a in result["plan"]]
+    planned = [
+        f"{'done' if (a['action'], a['kind'], a['entry']) in applied else 'plan'}: {_action(a)}" for a in result["plan"]
+    ]
     lines += _cut(planned)
     for field in ("obsolete", "missing", "protected", "unmanaged"):
         shown = {(a["kind"], a["entry"]) for a in result["plan"]}

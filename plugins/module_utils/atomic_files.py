@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import signal
 import stat
 
 __all__ = ["NotRegular", "fault_point", "read_bytes", "remove_file", "write_atomic"]
@@ -27,16 +28,13 @@ class NotRegular(OSError):
 
 
 def fault_point(name: str) -> None:
-    """Die here if the tests ask for it: INFOGERANCE_PERIMETER_FAULT=<name>[:<n>] kills at the n-th passage."""
+    """Die here if the tests ask for it: INFOGERANCE_PERIMETER_FAULT names the point, ..._FAULT_AT the passage."""
     wanted = os.environ.get("INFOGERANCE_PERIMETER_FAULT")
-    if not wanted:
+    if wanted is None or wanted not in (name, "*"):
         return
-    point, _colon, number = wanted.partition(":")
-    if point not in (name, "*"):
-        return
-    _PASSED[point] = _PASSED.get(point, 0) + 1
-    if _PASSED[point] == int(number or 1):
-        os.kill(os.getpid(), 9)
+    _PASSED[wanted] = _PASSED.get(wanted, 0) + 1
+    if _PASSED[wanted] == int(os.environ.get("INFOGERANCE_PERIMETER_FAULT_AT", "1")):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 _PASSED: dict[str, int] = {}

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import datetime
 import time
-from typing import Any, Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, Callable
 
 from .reconcile import (
     Action,
@@ -60,7 +61,7 @@ class Kind:
         """Carry the plan out in its order and call ``done`` after each action that took effect."""
         raise NotImplementedError
 
-    def verify(self, made: Plan) -> Sequence[str]:
+    def verify(self, made: Plan) -> Sequence[str]:  # noqa: ARG002 - for subclasses
         """What is still open although the plan was applied (live sessions, flows, ...). Empty is good."""
         return ()
 
