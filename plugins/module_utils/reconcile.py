@@ -535,7 +535,7 @@ def _canonical(attributes: Mapping[str, Any]) -> str:
     return json.dumps(dict(attributes), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def _undo(action: str, kind: str, entry: str, parent: Key | None, changes: Mapping[str, tuple[Any, Any]]) -> str:
+def _undo(action: str, entry: str, parent: Key | None, changes: Mapping[str, tuple[Any, Any]]) -> str:
     if action == "create":
         return "take %s off the list and run with obsolete=disable" % entry
     if action == "update":
