@@ -260,6 +260,11 @@ def test_the_image_name_follows_the_recipe_and_not_the_order_of_packages() -> No
     assert len({host_tag("bookworm"), host_tag("trixie"), host_tag("bookworm", ["ufw"])}) == 3
 
 
+def test_extra_packages_are_there_and_only_for_who_asked(make_host: HostFactory) -> None:
+    assert make_host(extra_packages=["tree"]).run("tree --version").stdout.startswith("tree v")
+    assert make_host().run("command -v tree", check=False).returncode != 0
+
+
 def test_the_state_directory_is_private_even_when_it_was_not(tmp_path: Path) -> None:
     (tmp_path / ".lab").mkdir(mode=0o755)
     assert Checkout(tmp_path).state.stat().st_mode & 0o777 == 0o700
