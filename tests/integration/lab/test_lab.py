@@ -57,7 +57,7 @@ def test_each_flavour_takes_logins_and_gives_root_by_sudo(make_host: HostFactory
 
 def test_a_plain_host_starts_within_two_seconds_on_a_busy_machine(make_host: HostFactory) -> None:
     make_host()
-    best = min(_timed(make_host) for _ in range(3))
+    best = min(_timed(make_host) for _attempt in range(3))
     assert best < 2.0
 
 
@@ -174,7 +174,7 @@ def test_restarting_sshd_applies_its_configuration_and_spares_live_sessions(
     assert host.can_log_in("deploy")
     host.restart_sshd()
     assert not host.can_log_in("deploy")
-    out, _ = live.communicate("there\n", timeout=10)
+    out, _err = live.communicate("there\n", timeout=10)
     assert out == "got there\n"
     host.write("/etc/ssh/sshd_config.d/lab.conf", "NoSuchOption yes\n")
     with pytest.raises(CommandError, match="NoSuchOption"):
