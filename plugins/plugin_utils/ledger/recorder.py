@@ -127,7 +127,7 @@ class Recorder:
                 self._add(record.CHANGE, {**change, "clients": clients}, host=host)
 
     def boundary(self) -> LedgerError | None:
-        """Commit what has gathered, unless commits have cost too much. Returns the first failure, once; rows are kept."""
+        """Commit what has gathered, unless commits cost too much. Returns the first failure once; rows are kept."""
         if not self._queue or not self.mine:
             return None
         begun = self._monotonic()
