@@ -105,6 +105,7 @@ class AccountChanges:
             argv += [option, value] if value else []
         argv += ["--expiredate", row["expires"]] if row.get("expires") not in (None, "never") else []
         argv += ["--groups", ",".join(groups)] if groups else []
+        self.view.journal.made(row.get("home") or "/home/%s" % name)
         command(argv + [name])
         fault_point("useradd:done")
         self._settle(action, done)
@@ -191,6 +192,7 @@ class AccountChanges:
             and os.path.isdir(tombstone["home_archive"])
             and not os.path.lexists(account["home"])
         ):
+            self.view.journal.moved(tombstone["home_archive"], account["home"])
             os.rename(tombstone["home_archive"], account["home"])
         self.view.database = AccountDatabase()
 
@@ -219,6 +221,7 @@ class AccountChanges:
             fault_point("disable:keys")
         for row in manifest["set_aside"]:
             if os.path.lexists(row["path"]):
+                self.view.journal.moved(row["path"], row["aside"])
                 os.rename(row["path"], row["aside"])
         for row in manifest["sudo"]:
             self.view.sudoers.take(row["path"])
@@ -285,12 +288,14 @@ class AccountChanges:
             return None
         place = os.path.join(archive, "home")
         try:
+            self.view.journal.moved(account.home, place)
             os.rename(account.home, place)
         except OSError as error:
             if error.errno != 18:  # EXDEV
                 raise
             place = self._beside_home(account, archive)
             os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+            self.view.journal.moved(account.home, place)
             os.rename(account.home, place)
         fault_point("home:moved")
         return place

@@ -13,12 +13,14 @@ from typing import Any, Callable
 from .account_changes import AccountChanges
 from .account_database import Account, AccountDatabase, ToolFailed
 from .account_entries import DeclaredAccounts, Manage, declare, last_admin, parse_manage
+from .account_touched import touched
 from .connection import Connection, connecting_key, current
-from .entry_point_module import Kind, ServerProblem, policy_arguments
+from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments
 from .key_files import KeyFile, read_key_file
 from .parked import owned_files
 from .processes import running
 from .reconcile import Action, Declared, Guard, InvalidEntry, Key, Observed, Plan
+from .rollback import Touched
 from .sshd import Sshd, SshdProblem
 from .state_directory import StateDirectory
 from .sudoers import Grant, Sudoers, admin_groups, grants_all, render_rule
@@ -52,7 +54,7 @@ def arguments() -> dict[str, Any]:
         "uids": {"type": "list", "elements": "str", "default": []},
         "names": {"type": "list", "elements": "str", "default": []},
     }
-    spec = policy_arguments()
+    spec = {**policy_arguments(), **confirm_arguments()}
     spec.update(
         accounts={"type": "list", "elements": "dict", "required": True, "options": account},
         manage={"type": "dict", "options": manage},
@@ -421,6 +423,9 @@ class SshAccounts(Kind):
         return account.uid != 0 or self.effective.one("permitrootlogin") == "yes"
 
     # -- apply, verify, tell ----------------------------------------------------------------------------------
+
+    def touched(self, made: Plan) -> Touched:
+        return touched(self, made)
 
     def apply(self, made: Plan, done: Callable[[Action], None]) -> None:
         changes = AccountChanges(self)
