@@ -134,10 +134,11 @@ def policy_of(params: dict[str, Any]) -> Policy:
 
 def run(module: Any, kind: Kind, state: StateDirectory) -> None:
     """Run the spine for ``kind`` and leave by exit_json or fail_json. ``module`` is an AnsibleModule."""
+    told: list[dict[str, Any]] = []
     try:
         policy = policy_of(module.params)
         declared = list(kind.declare())
-        told = take_reports(state, mark=not module.check_mode)
+        told += take_reports(state, mark=not module.check_mode)
         # A converged server is found without the lock and without a trace; only a change needs it.
         outcome = _reconcile(kind, declared, policy, None)
         if outcome["_plan"].actions and not outcome["refused"] and not module.check_mode:
@@ -146,22 +147,26 @@ def run(module: Any, kind: Kind, state: StateDirectory) -> None:
                 told += take_reports(state, mark=True)
                 outcome = _reconcile(kind, declared, policy, _arming(module.params, state, kind))
     except InvalidEntry as error:
-        module.fail_json(msg=str(error), entry=error.entry, field=error.field, changed=False)
+        module.fail_json(msg=str(error), entry=error.entry, field=error.field, changed=False, **_told(told))
     except _Failed as failure:
         shape = failure.outcome
         shape.pop("_plan")
-        module.fail_json(msg=failure.message, **shape)
+        module.fail_json(msg=failure.message, **shape, **_told(told))
     except (ServerProblem, StateError) as error:
-        module.fail_json(msg=str(error), changed=False)
+        module.fail_json(msg=str(error), changed=False, **_told(told))
     else:
         made: Plan = outcome.pop("_plan")
-        if told:
-            outcome["rolled_back"] = told
+        outcome.update(_told(told))
         if made.refused:
             module.fail_json(msg="refused, nothing was changed: " + "; ".join(made.refused), **outcome)
         if module._diff:
             outcome["diff"] = _diff(kind.name, made)
         module.exit_json(**outcome)
+
+
+def _told(told: list[dict[str, Any]]) -> dict[str, Any]:
+    """Marked as told, they must come out whatever the rest of the run meets."""
+    return {"rolled_back": told} if told else {}
 
 
 Arming = Callable[[Plan], Optional[Armed]]
