@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
-WATCHED = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers.d", "/etc/ssh", "/home", "/root"]
-PENDING = "/var/lib/infogerance-perimeter/pending"
+from tests.integration.lockout.looking import PENDING, settled, state
 
 
 @pytest.fixture(params=["plain", "systemd"])
@@ -22,20 +20,6 @@ def target(request, make_host):
 @pytest.fixture
 def me(target):
     return {"name": "deploy", "keys": [target.key.with_name(target.key.name + ".pub").read_text().strip()]}
-
-
-def state(host):
-    """What must be as before. Homes that a taken-back change had made are kept aside, in a directory of root."""
-    return {path: row for path, row in host.snapshot(WATCHED).items() if "/.infogerance-perimeter" not in path}
-
-
-def settled(host, seconds=40):
-    """Wait until nothing is armed any more."""
-    for _attempt in range(seconds * 2):
-        if not host.run(f"ls {PENDING}/*/armed {PENDING}/*/rolling-back 2>/dev/null", check=False).stdout:
-            return
-        time.sleep(0.5)
-    raise AssertionError("a change is still armed: " + host.run(f"ls -R {PENDING}").stdout)
 
 
 def test_a_good_change_is_confirmed_over_a_new_login(target, reconcile, me, keys):

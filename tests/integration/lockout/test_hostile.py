@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from .test_confirm_or_roll_back import PENDING, settled, state
+from tests.integration.lockout.looking import PENDING, login_key, settled, state
 
 MODULE = "infogerance.perimeter.ssh_accounts"
 FAULT = "INFOGERANCE_PERIMETER_FAULT"
@@ -19,10 +19,6 @@ WHILE_ARMING = [
     ("rollback:armed", 1), ("rollback:watched", 1),
 ]  # fmt: skip
 HOOKS = "ls /etc/cron.d/infogerance* /etc/systemd/system/infogerance* /etc/systemd/system/*/infogerance* 2>/dev/null"
-
-
-def login_key(host):
-    return host.key.with_name(host.key.name + ".pub").read_text().strip()
 
 
 @pytest.fixture
