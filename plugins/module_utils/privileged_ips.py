@@ -131,6 +131,7 @@ class PrivilegedIps(Kind):
         self.notes: list[str] = []
         self.drift: list[dict[str, str]] = []
         self.flows: list[dict[str, Any]] = []
+        self.kept: Mapping[str, Coverage] = {}
         self.memory: dict[str, Any] = {}
         self._owned_texts: dict[str, frozenset[str]] = {}
         self.restored: dict[str, dict[str, str]] = {}
@@ -236,10 +237,13 @@ class PrivilegedIps(Kind):
         inside = set(texts)
         for state in self.states.values():
             texts.update(dict.fromkeys(o.address for o in state.outside if o.address not in self.active))
-        for text in self.active:
-            if text not in texts and all(text not in wanted for wanted in self.desired.values()):
+        self.kept = kept = self._kept_wider()
+        for text, entry in self.active.items():
+            # Nowhere to be put: covered by what is declared or stays. It is not missing.
+            if text not in texts and all(
+                text not in self.desired[sink.name] or entry.network in kept.get(sink.name, Coverage()) for sink in self.sinks
+            ):
                 texts[text] = None
-        kept = self._kept_wider()
         above = Coverage(entry.network for entry in self.active.values())
         for text in texts:
             managed, attributes = self._place(text, kept)
@@ -380,7 +384,8 @@ class PrivilegedIps(Kind):
             return
         elif want is not None:
             sides = [side for side in (state.file, state.live) if side is not None]
-            if not all(text in side.get(want, ()) for side in sides):
+            covered = sink.name in self.kept and parse(text) in self.kept[sink.name]
+            if not covered and not all(text in side.get(want, ()) for side in sides):
                 change.add[want].append(text)
         elif self.keeps:
             return
