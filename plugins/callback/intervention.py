@@ -10,7 +10,8 @@ name: intervention
 type: aggregate
 short_description: Record every playbook run in the ledger
 version_added: 0.1.0
-author: infogerance.perimeter contributors
+author:
+  - infogerance.perimeter contributors (@infogerance)
 description:
   - Records each playbook run as one intervention in a local SQLite ledger - who ran what, when, on which client's
     hosts, whether it was in contract, what changed or failed, and which entry points were removed, planned or found
@@ -253,10 +254,10 @@ class CallbackModule(CallbackBase):
         recorder = self._recorder
         if recorder is None:
             return
-        for host in self._inspection.targeted_hosts(play):
-            name = host.get_name()
+        hosts = {host.get_name(): host for host in self._inspection.targeted_hosts(play)}
+        for name, host in hosts.items():
             if name not in recorder.clients:
-                recorder.host(name, self._inspection.host_clients(play, host))
+                recorder.host(name, self._inspection.host_clients(play, host, list(hosts)))
         self._boundary()
 
     # Tasks

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,10 +68,12 @@ def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
         # Wider integers have no exact place in JSON readers nor in SQLite.
         return int(value) if -(2**53) < value < 2**53 else str(int(value))
     if isinstance(value, float):
-        return float(value) if value == value and abs(value) != float("inf") else str(float(value))
+        return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, str):
         text = value.encode("utf-8", "replace").decode("utf-8")
-        text = "".join(char if char.isprintable() else " " for char in text)
+        # Nearly all text is printable: asking once is far cheaper than looking at each character.
+        if not text.isprintable():
+            text = "".join(char if char.isprintable() else " " for char in text)
         return text if len(text) <= limit else text[: limit - 1] + "…"
     if isinstance(value, Mapping):
         return {str(clean(str(key), limit)): clean(item, limit) for key, item in value.items()}
