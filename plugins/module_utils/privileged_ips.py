@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable
 
 from .addresses import Coverage, Network, canonical, lenient, parse, span
 from .atomic_files import fault_point
 from .connection import current
-from .entry_point_module import Kind, ServerProblem, policy_arguments, stamp
+from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments, stamp
 from .firewalls import catalogue, flows
 from .firewalls.protocol import ABSENT, LISTS, READY, Change, Sink, SinkError, SinkState, Undo
 from .privileged_list import Entry, Rules, collapse, read_entries, settle
 from .reconcile import REPORT, TAKES, Action, Declared, Guard, InvalidEntry, Observed, Plan, Policy
+from .rollback import Touched
 from .state_directory import StateDirectory
 
 __all__ = ["PrivilegedIps", "arguments", "observe_sinks", "presence"]
@@ -39,6 +41,7 @@ def arguments() -> dict[str, Any]:
         "controller": {"type": "str", "choices": ["require", "keep", "ignore"], "default": "require"},
         "cut_flows": {"type": "bool", "default": True},
         **policy_arguments(),
+        **confirm_arguments(),
     }
 
 
@@ -241,7 +244,8 @@ class PrivilegedIps(Kind):
         for text, entry in self.active.items():
             # Nowhere to be put: covered by what is declared or stays. It is not missing.
             if text not in texts and all(
-                text not in self.desired[sink.name] or entry.network in kept.get(sink.name, Coverage()) for sink in self.sinks
+                text not in self.desired[sink.name] or entry.network in kept.get(sink.name, Coverage())
+                for sink in self.sinks
             ):
                 texts[text] = None
         above = Coverage(entry.network for entry in self.active.values())
@@ -478,6 +482,22 @@ class PrivilegedIps(Kind):
                     sink.check(self.states[sink.name], changes[sink.name])
                 except SinkError as error:
                     raise ServerProblem("sink %s can't be changed, nothing was: %s" % (sink.name, error)) from None
+
+    def touched(self, made: Plan) -> Touched:
+        """Files of the sinks that change, and what makes their old content live again."""
+        found = Touched(files=[(os.path.join(self.directory.root, KIND + ".json"), 0)])
+        changes = self.changes(made)
+        for sink in self.sinks:
+            if changes[sink.name]:
+                try:
+                    files, commands = sink.way_back(self.states[sink.name], changes[sink.name])
+                except SinkError as error:
+                    raise ServerProblem(
+                        "sink %s can't be saved, nothing was changed: %s" % (sink.name, error)
+                    ) from None
+                found.files += [(path, 0) for path in files]
+                found.commands += commands
+        return found
 
     # -- apply ------------------------------------------------------------------------------
 

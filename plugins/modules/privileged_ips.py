@@ -22,6 +22,7 @@ author:
 extends_documentation_fragment:
   - infogerance.perimeter.attributes
   - infogerance.perimeter.reconcile
+  - infogerance.perimeter.confirm
 attributes:
   check_mode:
     support: full
@@ -115,8 +116,8 @@ options:
         elements: str
   allow:
     description:
-      - Entries that are refused otherwise, each by name - the whole internet, multicast, loopback, unspecified, link-local
-        and reserved addresses, networks broader than O(min_prefix_ipv4) or O(min_prefix_ipv6), hostnames.
+      - Entries that are refused otherwise, each by name - the whole internet, multicast, loopback, unspecified,
+        link-local and reserved addresses, networks broader than O(min_prefix_ipv4) or O(min_prefix_ipv6), hostnames.
       - A hostname that is named here is resolved on the server in each run.
     type: list
     elements: str
@@ -297,6 +298,18 @@ controller_address:
   returned: success
   type: str
   sample: 10.88.0.1
+confirmation:
+  description:
+    - How the change was proved. C(status) is C(confirmed), C(rolled back), C(unknown), C(nothing to confirm), or why
+      nothing was armed.
+  returned: always
+  type: dict
+  sample: {status: nothing to confirm}
+rolled_back:
+  description: Changes that the server took back by itself since the last run.
+  returned: when there are any
+  type: list
+  elements: dict
 notes:
   description: What else a person should know, for example that no rule refers to a set.
   returned: success

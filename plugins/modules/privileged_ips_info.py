@@ -129,7 +129,9 @@ def main():
         sinks=rows,
         drift=differences(sinks, states),
         elsewhere=[
-            {"sink": name, "entry": o.address, "where": o.where} for name, state in states.items() for o in state.outside
+            {"sink": name, "entry": o.address, "where": o.where}
+            for name, state in states.items()
+            for o in state.outside
         ],
         controller_address=current().address,
         notes=["%s: %s" % (name, text) for name, state in states.items() for text in state.notes],

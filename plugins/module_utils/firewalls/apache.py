@@ -38,8 +38,12 @@ class Apache(LineFile):
     def test(self) -> None:
         must([self.control, "configtest"])
 
-    def load(self) -> None:
+    def load_command(self) -> list[str]:
         # apache2ctl starts a server that is not running: that is not ours to decide.
-        if self.daemon is not None and self.daemon.main() is not None:
-            must([self.control, "graceful"])
+        return [self.control, "graceful"] if self.daemon is not None and self.daemon.main() is not None else []
+
+    def load(self) -> None:
+        command = self.load_command()
+        if self.daemon is not None and command:
+            must(command)
             self.daemon.await_workers(self.path)

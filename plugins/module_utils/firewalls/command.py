@@ -9,10 +9,11 @@ import os
 import re
 import subprocess
 from collections.abc import Sequence
+from typing import Any
 
 from .protocol import SinkError
 
-__all__ = ["Finished", "attempt", "find", "must"]
+__all__ = ["Finished", "attempt", "find", "later", "must"]
 
 #: Directories of system tools; what runs under sudo or cron may have a shorter PATH.
 DIRECTORIES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -46,6 +47,11 @@ def find(program: str) -> str | None:
         if os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
     return None
+
+
+def later(argv: Sequence[str], stdin: str = "") -> dict[str, Any]:
+    """A command for the roll-back program: by its path, since nothing is known of the environment it will have."""
+    return {"argv": [find(argv[0]) or argv[0], *argv[1:]], "input": stdin}
 
 
 def attempt(argv: Sequence[str], stdin: str | None = None, timeout: float = TIMEOUT) -> Finished:

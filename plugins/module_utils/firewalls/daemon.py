@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .command import DIRECTORIES, attempt
+from .command import DIRECTORIES, attempt, later
 from .protocol import SinkError
 
 __all__ = ["Daemon", "Process"]
@@ -119,6 +119,11 @@ class Daemon:
             os.kill(main.pid, signal.SIGHUP)
         except OSError as error:
             raise SinkError("process %d can't be signalled: %s" % (main.pid, error.strerror)) from None
+
+    def way_back(self) -> list[dict[str, Any]]:
+        """SIGHUP for the roll-back program, if anything runs."""
+        main = self.main()
+        return [later(["sh", "-c", "kill -HUP %d" % main.pid])] if main is not None else []
 
     def await_workers(self, path: str) -> None:
         """Wait until a worker is younger than the file: the service has taken it. Raises SinkError."""

@@ -16,9 +16,9 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses import addresses_in, lenient
 
-from .command import attempt, find, must
+from .command import attempt, find, later, must
 from .kept_file import Replaced, read_text
-from .protocol import LISTED, READY, Change, Outside, Sink, SinkError, SinkState, Undo
+from .protocol import LISTED, READY, Change, Command, Outside, Sink, SinkError, SinkState, Undo
 
 __all__ = ["Fail2ban", "read_ignoreip"]
 
@@ -129,6 +129,9 @@ class Fail2ban(Sink):
 
     def check(self, state: SinkState, change: Change) -> None:
         must(["fail2ban-client", "-t"])
+
+    def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
+        return [self.path], [later(["fail2ban-client", "reload"])] if state.live is not None else []
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         files = Replaced()

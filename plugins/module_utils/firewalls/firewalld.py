@@ -13,9 +13,9 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses import Network, lenient
 
-from .command import attempt, find, must
+from .command import attempt, find, later, must
 from .kept_file import Replaced, read_text
-from .protocol import READY, Change, Outside, Sink, SinkError, SinkState, Undo
+from .protocol import READY, Change, Command, Outside, Sink, SinkError, SinkState, Undo
 
 __all__ = ["Firewalld", "outside_zones", "read_ipset"]
 
@@ -158,6 +158,12 @@ class Firewalld(Sink):
 
     def check(self, state: SinkState, change: Change) -> None:
         self._check_config()
+
+    def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
+        files = [self._path(name) for name in self._names()]
+        if self.zone:
+            files.append("/etc/firewalld/zones/%s.xml" % self.zone)
+        return files, [later(["firewall-cmd", "--reload"])] if state.live is not None else []
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         """Files, then live. A reload happens only on a configuration that firewalld itself finds good."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses import Network, lenient
 
-from .command import attempt, find, must
+from .command import attempt, find, later, must
 from .iptables_rules import accepted
 from .kept_file import Replaced, read_text
-from .protocol import READY, Change, Sink, SinkError, SinkState, Undo
+from .protocol import READY, Change, Command, Sink, SinkError, SinkState, Undo
 
 __all__ = ["Ipset", "read_saved"]
 
@@ -136,24 +136,18 @@ class Ipset(Sink):
                 spare = name + ".new"
                 members = sorted(t for t in slots.get(slot, ()) if (":" in t) == (family == "ipv6"))
                 options = "hash:net family %s maxelem %d" % (word, max(65536, 2 * len(members)))
-                lines += ["create %s %s -exist" % (name, options), "destroy %s" % spare]
-                lines += ["create %s %s" % (spare, options)]
+                lines += ["create %s %s -exist" % (name, options)]
+                # Only a killed run leaves a spare set behind.
+                lines += ["create %s %s -exist" % (spare, options), "flush %s" % spare]
                 lines += ["add %s %s" % (spare, member) for member in members]
                 lines += ["swap %s %s" % (spare, name), "destroy %s" % spare]
         return "\n".join(lines + [""])
 
     def _run(self, slots: Mapping[str, frozenset[str]]) -> None:
-        lines = self._script(slots).splitlines()
-        known = attempt(["ipset", "list", "-n"]).stdout.split()
-        # Only a killed run leaves a spare set behind.
-        first = {"destroy %s.new" % n for n in self._names() if n + ".new" not in known}
-        kept, passed = [], set()
-        for line in lines:
-            if line in first and line not in passed:
-                passed.add(line)
-                continue
-            kept.append(line)
-        must(["ipset", "restore"], "\n".join(kept + [""]))
+        must(["ipset", "restore"], self._script(slots))
+
+    def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
+        return [self.path], [later(["ipset", "restore"], self._script(state.live or {}))]
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         """Live first; the file follows. A failure on the way leaves the old sets in the rules."""

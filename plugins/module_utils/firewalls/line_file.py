@@ -13,10 +13,10 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses import lenient
 
-from .command import attempt, find, must
+from .command import attempt, find, later, must
 from .daemon import Daemon
 from .kept_file import Replaced, folder_of, read_text
-from .protocol import LISTED, READY, Change, Outside, Sink, SinkError, SinkState, Undo
+from .protocol import LISTED, READY, Change, Command, Outside, Sink, SinkError, SinkState, Undo
 
 __all__ = ["Block", "LineFile", "Template"]
 
@@ -160,6 +160,14 @@ class LineFile(Sink):
         if not os.path.isdir(folder_of(folder_of(self.path))):
             raise SinkError("%s does not exist" % folder_of(folder_of(self.path)))
         self.test()
+
+    def load_command(self) -> list[str]:
+        """The command that makes the service read the file; empty where nothing runs."""
+        return self.reload
+
+    def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
+        command = self.load_command()
+        return [self.path], [later(command)] if command else []
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         """Write, test, reload; whatever fails, the old file comes back and the service reads it."""

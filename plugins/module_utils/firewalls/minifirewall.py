@@ -18,10 +18,10 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses import Network, is_hostname, lenient
 
-from .command import attempt, find, must
-from .iptables_rules import list_chain, restore_all, save_all
+from .command import attempt, find, later, must
+from .iptables_rules import PROGRAMS, list_chain, restore_all, save_all
 from .kept_file import Replaced, read_text
-from .protocol import PRIVILEGED, READY, TRUSTED, Change, Outside, Sink, SinkError, SinkState, Undo
+from .protocol import PRIVILEGED, READY, TRUSTED, Change, Command, Outside, Sink, SinkError, SinkState, Undo
 
 __all__ = ["Minifirewall", "read_value", "write_value"]
 
@@ -197,6 +197,10 @@ class Minifirewall(Sink):
         for path in [self.path, *sorted(glob.glob(INCLUDES + "/*"))]:
             if os.path.isfile(path) and (path == self.path or "." not in os.path.basename(path)):
                 must(["sh", "-n", path])
+
+    def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
+        saved = save_all() if state.live is not None else {}
+        return [self.path], [later([PROGRAMS[f] + "-restore", "-w"], text) for f, text in saved.items() if text.strip()]
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         files = Replaced()

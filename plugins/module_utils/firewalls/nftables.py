@@ -18,9 +18,9 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses import lenient
 
-from .command import attempt, find, must
+from .command import attempt, find, later, must
 from .kept_file import Replaced, read_text
-from .protocol import READY, TRUSTED, Change, Outside, Sink, SinkError, SinkState, Undo
+from .protocol import READY, TRUSTED, Change, Command, Outside, Sink, SinkError, SinkState, Undo
 
 __all__ = ["Nftables", "elements_of", "outside_rules", "parse_file"]
 
@@ -286,6 +286,11 @@ class Nftables(Sink):
         if script.strip():
             must(["nft", "-c", "-f", "-"], script)
 
+    def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
+        script = self._snapshot(state, change)
+        files = [self.path] + ([self.main] if self.main else [])
+        return files, [later(["nft", "-f", "-"], script)] if script else []
+
     def apply(self, state: SinkState, change: Change) -> Undo:
         """Live first, file second: a reboot in between gives the old state, the next run finds the drift."""
         assert state.live is not None
@@ -329,14 +334,18 @@ class Nftables(Sink):
             if state.shape["live"] == "missing":
                 return lines
             return lines + must(["nft", "list", "table", self.family, self.table]).stdout
+        # The set's whole content: right from wherever it is run.
         lines = ""
         assert state.live is not None
-        for verb, texts in (("delete", change.add), ("add", change.take)):
-            for slot in self.slots:
-                here = state.live[slot]
-                for text in texts[slot]:
-                    if (text in here) == (verb == "add"):
-                        lines += "%s element %s %s { %s }\n" % (verb, name, self.set_name(slot, _family(text)), text)
+        for slot in self.slots:
+            for family, _kind, _word in FAMILIES:
+                set_name = self.set_name(slot, family)
+                if set_name not in self._sets:
+                    continue
+                lines += "flush set %s %s\n" % (name, set_name)
+                members = sorted(t for t in state.live[slot] if _family(t) == family)
+                if members:
+                    lines += "add element %s %s { %s }\n" % (name, set_name, ", ".join(members))
         return lines
 
 

@@ -32,8 +32,12 @@ class Nginx(LineFile):
     def test(self) -> None:
         must(["nginx", "-t", "-q"])
 
+    def load_command(self) -> list[str]:
+        return ["nginx", "-s", "reload"] if self.daemon is not None and self.daemon.main() is not None else []
+
     def load(self) -> None:
-        if self.daemon is not None and self.daemon.main() is not None:
-            must(["nginx", "-s", "reload"])
+        command = self.load_command()
+        if self.daemon is not None and command:
+            must(command)
             # The signal always succeeds. Only a new worker proves that the master took the file.
             self.daemon.await_workers(self.path)

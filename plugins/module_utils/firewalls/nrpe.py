@@ -14,7 +14,7 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses im
 from .command import find
 from .daemon import Daemon
 from .kept_file import Replaced, read_text
-from .protocol import LISTED, READY, TRUSTED, Change, Sink, SinkError, SinkState, Undo
+from .protocol import LISTED, READY, TRUSTED, Change, Command, Sink, SinkError, SinkState, Undo
 
 __all__ = ["Nrpe", "read_hosts", "write_hosts"]
 
@@ -78,6 +78,9 @@ class Nrpe(Sink):
 
     def check(self, state: SinkState, change: Change) -> None:
         self._after(read_text(self.path) or "", change)
+
+    def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
+        return [self.path], self.daemon.way_back()
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         """NRPE has no test of its file and dies of a bad one: then the old file comes back and it is started again."""

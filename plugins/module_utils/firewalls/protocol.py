@@ -23,6 +23,7 @@ __all__ = [
     "READY",
     "TRUSTED",
     "Change",
+    "Command",
     "Outside",
     "Sink",
     "SinkError",
@@ -37,6 +38,8 @@ ABSENT = "absent"
 READY = "ready"
 
 Slots = dict[str, frozenset[str]]
+#: ``argv`` and, if it reads any, ``input``.
+Command = dict[str, Any]
 #: Puts back what an applied change replaced, file and live.
 Undo = Callable[[], None]
 
@@ -158,6 +161,14 @@ class Sink:
 
     def check(self, state: SinkState, change: Change) -> None:
         """Raise SinkError where the change is known to fail. Changes nothing."""
+
+    def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
+        """The files that the change may touch, and commands that make their old content live once they are back.
+
+        For the server's own roll-back, which runs without this code: the commands must be right whether or not
+        the change was made, or was taken back already.
+        """
+        raise NotImplementedError
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         """Carry out the change, file and live. On failure put everything back and raise SinkError."""

@@ -15,7 +15,7 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses im
 from .command import attempt, find, must
 from .daemon import Daemon
 from .kept_file import Replaced, read_text
-from .protocol import LISTED, READY, Change, Outside, Sink, SinkError, SinkState, Undo
+from .protocol import LISTED, READY, Change, Command, Outside, Sink, SinkError, SinkState, Undo
 
 __all__ = ["Sshd"]
 
@@ -101,6 +101,9 @@ class Sshd(Sink):
         must(["sshd", "-t", "-f", self.main_file])
         if not self._included():
             raise SinkError("%s does not include %s before its first Match" % (self.main_file, self.path))
+
+    def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
+        return [self.path], self.daemon.way_back()
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         """sshd dies of a SIGHUP with a bad file: it is tested first, and brought back if it dies all the same."""

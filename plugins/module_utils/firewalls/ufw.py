@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses import Network, lenient
 
-from .command import find
-from .iptables_rules import list_chain, transaction, tried
+from .command import find, later
+from .iptables_rules import PROGRAMS, list_chain, transaction, tried
 from .kept_file import Replaced, read_text
-from .protocol import LISTED, READY, Change, Outside, Sink, SinkError, SinkState, Undo
+from .protocol import LISTED, READY, Change, Command, Outside, Sink, SinkError, SinkState, Undo
 
 __all__ = ["Tuple4", "Ufw", "read_tuples"]
 
@@ -231,6 +231,16 @@ class Ufw(Sink):
     def check(self, state: SinkState, change: Change) -> None:
         for family, lines in self._steps(state, change)[0]:
             transaction(family, lines, test=True)
+
+    def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
+        commands = []
+        for family, chain in CHAINS.items():
+            rules = list_chain(family, chain) if state.live is not None else None
+            if rules is not None:
+                # Naming a chain empties it: the same whatever is in it by then.
+                lines = ["*filter", ":%s - [0:0]" % chain, *[rule.text for rule in rules], "COMMIT", ""]
+                commands.append(later([PROGRAMS[family] + "-restore", "--noflush", "-w"], "\n".join(lines)))
+        return list(FILES.values()), commands
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         steps, back = self._steps(state, change)

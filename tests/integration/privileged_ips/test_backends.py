@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -24,7 +24,7 @@ FIRST, SECOND, SIX = "198.51.100.7", "198.51.100.8", "2001:db8:12::/48"
 class Scenario:
     """One backend. ``live`` and ``file`` look with the tool's own eyes; ``break_reload`` is undone by ``repair``."""
 
-    sink: dict[str, Any]
+    sink: ClassVar[dict[str, Any]]
     files: tuple[str, ...]
     foreign = ""
     six = True
@@ -67,7 +67,7 @@ def wrapper(host: Host, program: str, condition: str) -> None:
 
 
 class Ipset(Scenario):
-    sink = {"backend": "ipset"}
+    sink: ClassVar[dict[str, Any]] = {"backend": "ipset"}
     files = ("/etc/iptables/ipsets",)
     foreign = "f2b"
 
@@ -92,7 +92,7 @@ class Ipset(Scenario):
 
 
 class Ufw(Scenario):
-    sink = {"backend": "ufw", "ports": [22, 443]}
+    sink: ClassVar[dict[str, Any]] = {"backend": "ufw", "ports": [22, 443]}
     files = ("/etc/ufw/user.rules", "/etc/ufw/user6.rules")
     foreign = "203.0.113.5"
 
@@ -114,7 +114,7 @@ class Ufw(Scenario):
 
 
 class Fail2ban(Scenario):
-    sink = {"backend": "fail2ban"}
+    sink: ClassVar[dict[str, Any]] = {"backend": "fail2ban"}
     files = ("/etc/fail2ban/jail.d/zz-infogerance-perimeter.local",)
     foreign = "203.0.113.9"
 
@@ -139,7 +139,7 @@ class Fail2ban(Scenario):
 
 
 class Nginx(Scenario):
-    sink = {"backend": "nginx"}
+    sink: ClassVar[dict[str, Any]] = {"backend": "nginx"}
     files = ("/etc/nginx/snippets/infogerance-perimeter.conf",)
     foreign = "203.0.113.20"
 
@@ -167,7 +167,7 @@ class Nginx(Scenario):
 
 
 class Apache(Scenario):
-    sink = {"backend": "apache"}
+    sink: ClassVar[dict[str, Any]] = {"backend": "apache"}
     files = ("/etc/apache2/infogerance-perimeter.conf",)
     foreign = "203.0.113.20"
 
@@ -193,7 +193,7 @@ class Apache(Scenario):
 
 
 class Sshd(Scenario):
-    sink = {"backend": "sshd", "directives": ["PermitTTY no"]}
+    sink: ClassVar[dict[str, Any]] = {"backend": "sshd", "directives": ["PermitTTY no"]}
     files = ("/etc/ssh/sshd_config.d/zz-infogerance-perimeter.conf",)
 
     def live(self, host: Host) -> str:
@@ -217,7 +217,7 @@ class Sshd(Scenario):
 
 
 class Nrpe(Scenario):
-    sink = {"backend": "nrpe", "lists": ["privileged", "trusted"]}
+    sink: ClassVar[dict[str, Any]] = {"backend": "nrpe", "lists": ["privileged", "trusted"]}
     files = ("/etc/nagios/nrpe.cfg",)
     foreign = "203.0.113.30"
 
@@ -242,7 +242,7 @@ class Nrpe(Scenario):
 
 
 class LineFile(Scenario):
-    sink = {
+    sink: ClassVar[dict[str, Any]] = {
         "backend": "line_file",
         "file": "/etc/service.allow",
         "template": "Allow from {address}",
@@ -271,7 +271,7 @@ class LineFile(Scenario):
 
 
 class Minifirewall(Scenario):
-    sink = {"backend": "minifirewall"}
+    sink: ClassVar[dict[str, Any]] = {"backend": "minifirewall"}
     files = ("/etc/default/minifirewall",)
     foreign = "203.0.113.50"
     script = "minifirewall_modern.sh"
