@@ -19,7 +19,7 @@ from typing import Any
 
 import record
 
-NAMES = ("callback", "ssh_accounts")
+NAMES = ("callback", "privileged_ips", "ssh_accounts")
 
 
 def say(text: str) -> None:
