@@ -9,6 +9,7 @@ The order, the lock, check mode, the diff and the result are here, once.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
 from collections.abc import Sequence
@@ -27,9 +28,9 @@ from .reconcile import (
     plan,
     result,
 )
-from .rollback import Armed, Journal, Touched, arm, settle_pending, take_reports
+from .rollback import Armed, Journal, Touched, arm, left_behind, settle_pending, take_reports
 from .rollback_program import roll_back
-from .state_directory import DEFAULT_ROOT, StateDirectory, StateError
+from .state_directory import DEFAULT_ROOT, Busy, StateDirectory, StateError
 
 __all__ = ["Kind", "ServerProblem", "confirm_arguments", "policy_arguments", "policy_of", "run"]
 
@@ -138,6 +139,9 @@ def run(module: Any, kind: Kind, state: StateDirectory) -> None:
     try:
         policy = policy_of(module.params)
         declared = list(kind.declare())
+        if not module.check_mode and left_behind(state):
+            with contextlib.suppress(Busy), state.lock(module.params["lock_wait"]):
+                settle_pending(state)
         told += take_reports(state, mark=not module.check_mode)
         # A converged server is found without the lock and without a trace; only a change needs it.
         outcome = _reconcile(kind, declared, policy, None)

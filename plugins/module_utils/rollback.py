@@ -36,7 +36,7 @@ from .homes import UnsafePath, open_directory
 from .reconcile import Action
 from .state_directory import Busy, StateDirectory, StateError
 
-__all__ = ["Armed", "Journal", "Touched", "arm", "settle_pending", "take_reports"]
+__all__ = ["Armed", "Journal", "Touched", "arm", "left_behind", "settle_pending", "take_reports"]
 
 _PROGRAM = ("atomic_files", "homes", "rollback_program")
 UNIT = "infogerance-perimeter-rollback"
@@ -122,11 +122,14 @@ def arm(
         raise StateError("the confirmation's nonce must be letters and digits")
     state.ensure()
     folder = os.path.join(state.root, "pending", nonce)
+    if os.path.lexists(folder):
+        raise StateError("%s is another change's: a nonce is good for one change" % folder)
     hooks: dict[str, str | None] = {}
     try:
-        for path in (os.path.dirname(folder), folder, *(os.path.join(folder, n) for n in ("files", "program"))):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path, 0o700)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(os.path.dirname(folder), 0o700)
+        for path in (folder, os.path.join(folder, "files"), os.path.join(folder, "program")):
+            os.mkdir(path, 0o700)
         fault_point("arm:made")
         _write_program(folder)
         files = [_save(folder, number, path, uid) for number, (path, uid) in enumerate(dict(touched.files).items())]
@@ -386,6 +389,18 @@ def settle_pending(state: StateDirectory) -> None:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 hooks = rollback_program.load(folder)["hooks"]
             _give_up(folder, hooks)
+
+
+def left_behind(state: StateDirectory) -> bool:
+    """True where a change is armed that no timer looks after, or was cut off: it must be settled by whoever comes by,
+    or the next boot would take back what has long been worked with."""
+    for folder in _folders(state):
+        standing = rollback_program.state_of(folder)
+        if standing in (rollback_program.ROLLING, "unknown"):
+            return True
+        if standing == rollback_program.ARMED and not rollback_program.alive(folder):
+            return True
+    return False
 
 
 def _folders(state: StateDirectory) -> list[str]:

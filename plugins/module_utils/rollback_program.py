@@ -336,6 +336,9 @@ def _run(row: dict[str, Any], boot: bool) -> None:
 
 def _hang_up(row: dict[str, Any], boot: bool) -> None:
     """Let a daemon read its files again; start it where it died of the ones that are gone now."""
+    if row.get("test"):
+        # On a configuration that is bad for a reason of its own the daemon would die of the signal.
+        subprocess.run(row["test"], check=True, timeout=60, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/")
     main = main_process(row["hup"])
     if main:
         os.kill(main, signal.SIGHUP)
