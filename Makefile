@@ -61,7 +61,7 @@ molecule: setup ## Roles on real hosts
 	@$(PYTHON) tools/scenarios.py $(ARGS)
 
 soak: setup ## Long runs: every module killed at its writes, over and over
-	@$(PYTHON) -m pytest tests/soak -n $(WORKERS) -q $(ARGS)
+	@LOCKOUT_PEER=1 $(PYTHON) -m pytest tests/soak tests/integration/lockout/test_peer.py -n $(WORKERS) -q $(ARGS)
 
 bench: setup ## Measure against the field: make bench ARGS=callback
 	@$(PYTHON) benchmarks/run.py $(ARGS)

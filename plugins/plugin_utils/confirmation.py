@@ -203,7 +203,8 @@ class ConfirmedAction(ActionBase):  # type: ignore[misc]
 def was_cut(message: str) -> bool:
     """Whether ssh lost a connection that it had, rather than never getting one."""
     lowered = message.lower()
-    return any(word in lowered for word in ("closed", "reset by", "broken pipe", "not responding", "mux_client"))
+    words = ("closed", "reset by", "broken pipe", "not responding", "mux_client", "could not be sent")
+    return any(word in lowered for word in words)
 
 
 def attempt_timeout(configured: Any, left: float) -> int:

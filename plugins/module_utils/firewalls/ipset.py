@@ -147,7 +147,11 @@ class Ipset(Sink):
         must(["ipset", "restore"], self._script(slots))
 
     def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
-        return [self.path], [later(["ipset", "restore"], self._script(state.live or {}))]
+        had = self._live()
+        commands = [later(["ipset", "restore"], self._script(state.live or {}))]
+        # A set that was not there goes again; it stays where a rule has come to use it.
+        fresh = [name for name in self._names() if name not in had]
+        return [self.path], commands + [{**later(["ipset", "destroy", name]), "check": False} for name in fresh]
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         """Live first; the file follows. A failure on the way leaves the old sets in the rules."""

@@ -27,9 +27,11 @@ from tests.integration.lockout.looking import PENDING, login_key, state
 from tests.integration.lockout.ways import GUARD, ROLL_BACK, VALIDATION, WAYS, Place, Way
 from tests.integration.privileged_ips.conftest import PACKAGES
 
+#: Rules in their order within a chain; the order of chains and ipset's random seed mean nothing.
 FIREWALL = (
-    "nft list ruleset 2>/dev/null | sed 's/ counter packets [0-9]* bytes [0-9]*//';"
-    " for p in iptables ip6tables; do $p -S 2>/dev/null; done; ipset save 2>/dev/null | sort; true"
+    "nft list table inet infogerance_perimeter 2>/dev/null;"
+    " for p in iptables ip6tables; do $p -S 2>/dev/null | LC_ALL=C sort -s -k2,2; done;"
+    " ipset save 2>/dev/null | sed 's/ initval [^ ]*//' | sort; true"
 )
 FILES = (
     "/etc/nftables.conf",
@@ -40,6 +42,9 @@ FILES = (
     "/etc/cron.d",
 )
 TIMEOUT = 15
+#: LOCKOUT_ONLY=name,name tries some; the table needs them all.
+ONLY = os.environ.get("LOCKOUT_ONLY", "")
+CHOSEN = [way for way in WAYS if not ONLY or way.name in ONLY.split(",")]
 
 
 @dataclass
@@ -125,12 +130,10 @@ def tried(module_hosts: Any, runner: Any) -> dict[str, Tried]:
         if way.reads_sshd:
             host.restart_sshd()
         before = state(host, *FILES)
-        if way.meanwhile:
-            host.spawn(way.meanwhile)
         return Tried(way, host, place, reach, before, host.run(FIREWALL).stdout, {})
 
     with ThreadPoolExecutor(3) as pool:
-        for row in pool.map(prepare, enumerate(WAYS)):
+        for row in pool.map(prepare, enumerate(CHOSEN)):
             rows[row.host.name] = row
     inventory: dict[str, Any] = {"all": {"hosts": {}}}
     for row in rows.values():
@@ -185,7 +188,7 @@ def _await_all(rows: dict[str, Tried]) -> None:
             time.sleep(0.5)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+@pytest.mark.parametrize("way", CHOSEN, ids=lambda way: way.name)
 @pytest.mark.slow
 def test_nobody_is_locked_out(way: Way, tried: dict[str, Tried]) -> None:
     row = tried[way.name]
@@ -202,6 +205,8 @@ def test_nobody_is_locked_out(way: Way, tried: dict[str, Tried]) -> None:
         assert row.host.run(FIREWALL).stdout == row.firewall
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(bool(ONLY), reason="not all ways were tried")
 def test_the_table_of_the_ways_is_true(tried: dict[str, Tried]) -> None:
     lines = table.ways([(row.way, judge(row.way, row.result), row.logs_in()) for row in tried.values()])
     assert len(lines) >= 32

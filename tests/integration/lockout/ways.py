@@ -47,7 +47,6 @@ class Way:
     module: str = "ssh_accounts"
     setup: str = ""
     reads_sshd: bool = False
-    meanwhile: str = ""
     host: str = "plain"
     """``plain``, ``firewall`` (every firewall of Debian installed) or ``jump`` (reached through another host)."""
     keeps_rest: bool = False
@@ -71,6 +70,11 @@ def me(options: str = "", **more: Any) -> Callable[[Place], dict[str, Any]]:
 
 
 ALICE = {"name": "alice"}
+#: A tool with a mind of its own, whenever an account is made.
+OPENER = (
+    "mv /usr/sbin/useradd /usr/sbin/useradd.real; { echo '#!/bin/sh'; echo '/usr/sbin/useradd.real \"$@\" || exit';"
+    " echo 'chmod 777 /home/deploy /home/deploy/.ssh'; } > /usr/sbin/useradd; chmod 755 /usr/sbin/useradd"
+)
 SIX = "for n in ann ben cat dan eve fay; do useradd -m $n; done"
 NFT = {"backend": "nftables", "ports": [22]}
 UFW = {"backend": "ufw", "ports": [22]}
@@ -181,9 +185,8 @@ WAYS = [
     Way("shell-true", "Own shell set to /usr/bin/true", VALIDATION,
         "close the account that carries this connection",
         accounts(me(shell="/usr/bin/true"), adopt=True)),
-    Way("home-unreadable", "Something else opens the own home and .ssh to all while our change waits", ROLL_BACK,
-        "Permission denied", accounts(me('environment="A=1"'), {"name": "zoe"}, adopt=True),
-        meanwhile="until getent passwd zoe; do sleep 0.05; done; chmod 777 /home/deploy /home/deploy/.ssh"),
+    Way("home-unreadable", "Something else opens the own home and .ssh to all while our change is made", ROLL_BACK,
+        "Permission denied", accounts(me(), {"name": "zoe"}, adopt=True), setup=OPENER),
     Way("sudo-deny-group", "Own account joins a group that sudo denies everything", ROLL_BACK, "",
         accounts(me(groups=["nosudo"]), adopt=True),
         setup="groupadd nosudo; echo '%nosudo ALL=(ALL) !ALL' > /etc/sudoers.d/zz-nosudo;"
