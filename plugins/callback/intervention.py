@@ -244,7 +244,7 @@ class CallbackModule(CallbackBase):
                 "login": os.environ.get("SUDO_USER"),
                 "unsaved": recorder.unsaved if recorder else None,
                 "decision": decision,
-                "error": str(error),
+                "error": last_resort.reason(error),
             }
         )
 
