@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 from .index_file import HOLD, instant, serial_text
 
@@ -68,18 +68,18 @@ class Certificate(NamedTuple):
     serial: str
     issuer: bytes
     subject: bytes
-    common_name: Optional[str]
+    common_name: str | None
     not_before: str
     not_after: str
     public_key: bytes
     is_ca: bool
-    purposes: FrozenSet[str]
+    purposes: frozenset[str]
 
 
 class Request(NamedTuple):
     """What matters of a certificate request."""
 
-    common_names: Tuple[str, ...]
+    common_names: tuple[str, ...]
     public_key: bytes
 
 
@@ -88,12 +88,12 @@ class Revocations(NamedTuple):
 
     issuer: bytes
     updated: str
-    expires: Optional[str]
-    number: Optional[int]
-    revoked: Dict[str, Tuple[str, Optional[str]]]
+    expires: str | None
+    number: int | None
+    revoked: dict[str, tuple[str, str | None]]
 
 
-def pem_blocks(data: bytes, label: str) -> List[bytes]:
+def pem_blocks(data: bytes, label: str) -> list[bytes]:
     """The DER of every block with this label (``CERTIFICATE``, ``X509 CRL``, ...). Raises DerDamaged."""
     found = []
     for name, body in _PEM.findall(data):
@@ -105,7 +105,7 @@ def pem_blocks(data: bytes, label: str) -> List[bytes]:
     return found
 
 
-def _only_block(data: bytes, labels: Tuple[str, ...]) -> bytes:
+def _only_block(data: bytes, labels: tuple[str, ...]) -> bytes:
     if data[:1] == b"\x30":
         return data
     for label in labels:
@@ -120,12 +120,12 @@ class _Reader:
 
     __slots__ = ("data", "end", "position")
 
-    def __init__(self, data: bytes, start: int = 0, end: Optional[int] = None) -> None:
+    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
         self.data = data
         self.position = start
         self.end = len(data) if end is None else end
 
-    def header(self) -> Tuple[int, int, int]:
+    def header(self) -> tuple[int, int, int]:
         """(tag, start, end) of the next value; moves behind it."""
         data, position = self.data, self.position
         if position + 2 > self.end:
@@ -186,7 +186,7 @@ def _serial(raw: bytes) -> str:
     return serial_text(raw.hex())
 
 
-def _names(name: bytes) -> List[str]:
+def _names(name: bytes) -> list[str]:
     """The common names of a DER name, in order."""
     found = []
     parts = _Reader(name).inside(SEQUENCE)
@@ -285,8 +285,8 @@ def read_crl(data: bytes) -> Revocations:
     return Revocations(issuer, updated, expires, number, revoked)
 
 
-def _revoked(rows: _Reader) -> Dict[str, Tuple[str, Optional[str]]]:
-    found: Dict[str, Tuple[str, Optional[str]]] = {}
+def _revoked(rows: _Reader) -> dict[str, tuple[str, str | None]]:
+    found: dict[str, tuple[str, str | None]] = {}
     while rows.more():
         row = rows.inside(SEQUENCE)
         serial = _serial(row.take(INTEGER))
@@ -301,7 +301,7 @@ def _revoked(rows: _Reader) -> Dict[str, Tuple[str, Optional[str]]]:
     return found
 
 
-def _extensions(reader: _Reader) -> List[Tuple[bytes, bytes]]:
+def _extensions(reader: _Reader) -> list[tuple[bytes, bytes]]:
     found = []
     rows = reader.inside(SEQUENCE)
     while rows.more():

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 __all__ = [
     "HOLD",
@@ -69,8 +69,8 @@ class Line(NamedTuple):
 
     status: str
     expires: str
-    revoked: Optional[str]
-    reason: Optional[str]
+    revoked: str | None
+    reason: str | None
     serial: str
     file: str
     subject: str
@@ -82,15 +82,15 @@ class Line(NamedTuple):
         return self.status == "R" and self.reason == HOLD
 
 
-def parse_index(data: bytes) -> List[Line]:
+def parse_index(data: bytes) -> list[Line]:
     """Every line, in order. Raises IndexDamaged for the first that is not exactly what OpenSSL writes."""
     if b"\x00" in data or b"\r" in data:
         raise IndexDamaged(1, "holds NUL or carriage return: not written by openssl")
     if data and not data.endswith(b"\n"):
         raise IndexDamaged(data.count(b"\n") + 1, "has no end: the file was cut short")
     # Subjects are ASCII as OpenSSL prints them; latin-1 gives any byte back unchanged.
-    lines: List[Line] = []
-    seen: Dict[str, int] = {}
+    lines: list[Line] = []
+    seen: dict[str, int] = {}
     for number, raw in enumerate(data.decode("latin-1").split("\n")[:-1], 1):
         if raw.startswith("#"):
             continue
@@ -121,7 +121,7 @@ def _parse_line(raw: str, number: int) -> Line:
     return Line(status, _when(expires, number), revoked, reason, serial_text(serial), file, subject, raw)
 
 
-def _revocation(text: str, number: int) -> Tuple[str, Optional[str]]:
+def _revocation(text: str, number: int) -> tuple[str, str | None]:
     parts = text.split(",")
     revoked = _when(parts[0], number)
     if len(parts) == 1:
@@ -176,7 +176,7 @@ def serial_text(serial: str) -> str:
     return digits if len(digits) % 2 == 0 else "0" + digits
 
 
-def common_name(subject: str) -> Optional[str]:
+def common_name(subject: str) -> str | None:
     """The CN that OpenVPN takes (the last one), or None where the subject has none or can't be read surely."""
     found = None
     for part in _PART.split(subject):
@@ -201,7 +201,7 @@ def format_index(data: bytes, changed: Mapping[str, str]) -> bytes:
     if not changed:
         return data
     left = dict(changed)
-    out: List[str] = []
+    out: list[str] = []
     for raw in data.decode("latin-1").split("\n"):
         fields = raw.split("\t")
         if len(fields) == 6 and not raw.startswith("#"):
@@ -212,7 +212,7 @@ def format_index(data: bytes, changed: Mapping[str, str]) -> bytes:
     return "\n".join(out).encode("latin-1")
 
 
-def revoke(data: bytes, serials: Sequence[str], when: str, reason: Optional[str] = None) -> bytes:
+def revoke(data: bytes, serials: Sequence[str], when: str, reason: str | None = None) -> bytes:
     """Mark valid (or held) certificates as revoked at ``when`` (ISO). Those revoked for good stay as they are."""
     if reason is not None and reason not in REASONS:
         raise ValueError("%r is no reason of a revocation" % reason)
