@@ -19,6 +19,7 @@ from typing import NamedTuple, Optional
 # sqlite3 and ssl are missing from a Python that was compiled without their
 # headers; ensurepip from a Debian without python3-venv.
 PROBE = "import venv, ensurepip, sqlite3, ssl, sys; print(*sys.version_info[:2]); print(sys.executable)"
+FLOOR = (3, 9)
 CONTROLLER_FLOOR = (3, 11)
 
 
@@ -60,7 +61,7 @@ def candidates() -> list[Path]:
 
 
 def usable() -> list[Interpreter]:
-    """All interpreters that start, newest first, one for each version.
+    """All interpreters from 3.9 on that start, newest first, one for each version.
 
     A system's own Python comes before another of the same version, because
     it is the one that the distribution keeps patched.
@@ -75,7 +76,7 @@ def usable() -> list[Interpreter]:
             continue
         asked.add(key)
         answer = ask(candidate)
-        if answer is None:
+        if answer is None or answer.version < FLOOR:
             continue
         held = best.get(answer.version)
         if held is None or (answer.path.is_relative_to("/usr/bin") and not held.path.is_relative_to("/usr/bin")):

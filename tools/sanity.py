@@ -29,7 +29,7 @@ COPY = tree.CACHE / "sanity" / "ansible_collections" / "infogerance" / "perimete
 # lab are plain Python, which the lint and types stages check.
 LEFT_OUT = ("tools/", "lab/", "benchmarks/", "extensions/", ".")
 
-GET_PIP = '''\
+GET_PIP = """\
 # Stand-in for get-pip.py, written by infogerance.perimeter's tools/sanity.py
 # because the real script could not be downloaded on this machine. It installs
 # the requested packages with the pip that Python itself bundles. Remove this
@@ -40,7 +40,7 @@ import sys
 wanted = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
 subprocess.check_call([sys.executable, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL)
 subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"] + wanted)
-'''
+"""
 
 
 def get_pip_names(ansible_test: Path) -> dict[str, str]:
@@ -52,10 +52,9 @@ def get_pip_names(ansible_test: Path) -> dict[str, str]:
     if "get_pip_%s.py" not in source:
         return {}
     versions = (ansible_test / "_internal" / "python_requirements.py").read_text(encoding="utf-8")
-    found = re.findall(r"""pip_version\s*=\s*['"]([0-9.]+)['"]|['"]pip['"]\s*:\s*['"]([0-9.]+)['"]""", versions)
-    addresses = re.findall(r"https://[^'\"\s]*get-pip[^'\"\s]*|https://[^'\"\s]*/get_pip[^'\"\s]*", source)
+    addresses = re.findall(r"https://[^'\"\s]*get-pip-%s\.py", source)
     names = {}
-    for version in {one or other for one, other in found}:
+    for version in set(re.findall(r"\bpip=['\"]([0-9.]+)['\"]", versions)):
         name = "get_pip_%s.py" % version.replace(".", "_")
         names[name] = addresses[0].replace("%s", version) if addresses else "https://bootstrap.pypa.io/get-pip.py"
     return names
@@ -77,7 +76,7 @@ def provide_get_pip() -> None:
     real download stays the first choice: the stand-in is written only when the
     cache is empty and the address does not answer.
     """
-    import ansible_test
+    import ansible_test  # type: ignore[import-untyped]
 
     cache = Path.home() / ".ansible" / "test" / "cache"
     for name, address in get_pip_names(Path(str(ansible_test.__path__[0]))).items():
@@ -91,6 +90,10 @@ def provide_get_pip() -> None:
 def main(arguments: list[str]) -> int:
     names = [name for name in tree.files(untracked=True) if not name.startswith(LEFT_OUT)]
     tree.copy(COPY, names)
+    # ansible-test asks the nearest git repository for the files. The checkout's
+    # would answer that .cache is ignored, so the copy gets an empty one of its own.
+    if not (COPY / ".git").exists():
+        subprocess.run(["git", "init", "--quiet", str(COPY)], check=True)
     provide_get_pip()
     binaries = Path(sys.executable).parent
     environment = dict(os.environ, PATH=pythons.search_path(binaries))

@@ -42,10 +42,12 @@ def copy(target: Path, names: list[str]) -> None:
     """
     target.mkdir(parents=True, exist_ok=True)
     wanted = set(names)
+    # What the tools themselves keep in the copy.
+    kept = (".git/", "tests/output/")
     for folder, _dirs, present in os.walk(target):
         for name in present:
             relative = os.path.relpath(os.path.join(folder, name), target)
-            if relative not in wanted and not relative.startswith("tests/output/"):
+            if relative not in wanted and not relative.startswith(kept):
                 os.unlink(target / relative)
     for name in names:
         source, copied = ROOT / name, target / name
@@ -63,6 +65,7 @@ def copy(target: Path, names: list[str]) -> None:
             continue
         copied.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, copied)
-    for folder, dirs, present in os.walk(target, topdown=False):
-        if not dirs and not present and Path(folder) != target and not os.listdir(folder):
+    for folder, _dirs, _present in os.walk(target, topdown=False):
+        inside = os.path.relpath(folder, target) + "/"
+        if not inside.startswith(kept) and Path(folder) != target and not os.listdir(folder):
             os.rmdir(folder)

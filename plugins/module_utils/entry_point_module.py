@@ -187,7 +187,9 @@ def _settled(policy: Policy) -> Policy:
 
 
 def _outcome(kind: Kind, made: Plan, applied: Sequence[Action], changed: bool) -> dict[str, Any]:
-    shape = result(kind.name, made, applied)
+    # A kind may batch its work; the result tells it in the plan's order.
+    took = {(a.action, a.kind, a.entry) for a in applied}
+    shape = result(kind.name, made, [a for a in made.actions if (a.action, a.kind, a.entry) in took])
     shape.update(kind.details())
     shape["changed"] = changed
     shape["_plan"] = made

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+BIN := $(CURDIR)/.venv/bin
+PYTHON := $(BIN)/python
+STAGES := lint types sanity unit integration molecule
+# Two workers: the suite is laid out for a machine of two cores.
+WORKERS ?= 2
+# More arguments for pytest, ansible-test or molecule: make unit ARGS="-k planner"
+ARGS ?=
+# What tools start by name must be the checkout's, not the system's.
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help setup lab-up lab-down demo test $(STAGES) soak bench docs build clean format
+
+help: ## Show this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with all tools (does nothing when it is up to date)
+	@python3 tools/setup.py
+
+lab-up: setup ## Start the demo hosts and fill them with a believable mess
+	@$(PYTHON) -m lab up
+	@$(PYTHON) -m lab seed
+
+lab-down: setup ## Stop the demo hosts and remove them
+	@$(PYTHON) -m lab down
+
+demo: setup ## Audit, clean up and report on three demo hosts, from scratch
+	@$(PYTHON) tools/demo.py $(ARGS)
+
+test: setup ## All checks: lint types sanity unit integration molecule
+	@$(PYTHON) tools/stages.py $(STAGES)
+
+lint: setup ## ruff, yamllint, shellcheck, ansible-lint, changelog, docs
+	@$(PYTHON) tools/lint.py $(ARGS)
+
+format: setup ## Let ruff mend what it can
+	@$(BIN)/ruff check --quiet --fix . || true
+	@$(BIN)/ruff format .
+
+types: setup ## mypy
+	@$(PYTHON) tools/typecheck.py
+
+sanity: setup ## ansible-test sanity, on every Python of this machine
+	@$(PYTHON) tools/sanity.py $(ARGS)
+
+unit: setup ## Unit tests: no server, no network
+	@$(PYTHON) -m pytest tests/unit -n $(WORKERS) -q $(ARGS)
+
+integration: setup ## Tests on real hosts (containers of the lab)
+	@$(PYTHON) -m pytest tests/integration -n $(WORKERS) --dist loadfile -q $(ARGS)
+
+molecule: setup ## Roles on real hosts
+	@$(PYTHON) tools/scenarios.py $(ARGS)
+
+soak: setup ## Long runs: many reconciliations against a host that keeps changing
+	@$(PYTHON) -m pytest tests/soak -q $(ARGS)
+
+bench: setup ## Measure against the field: make bench ARGS=callback
+	@$(PYTHON) benchmarks/run.py $(ARGS)
+
+docs: setup ## Check the documentation of plugins and roles
+	@$(PYTHON) tools/lint.py docs
+
+build: setup ## Build the tarball into build/
+	@$(PYTHON) tools/build.py
+
+clean: ## Remove what tools made (not the lab: make lab-down)
+	rm -rf .cache .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis .venv build tests/output

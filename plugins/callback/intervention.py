@@ -1,0 +1,320 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Record every playbook run as an intervention. Thin: Ansible's events in, calls to the recorder out."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: intervention
+type: aggregate
+short_description: Record every playbook run in the ledger
+version_added: 0.1.0
+author: infogerance.perimeter contributors
+description:
+  - Records each playbook run as one intervention in a local SQLite ledger - who ran what, when, on which client's
+    hosts, whether it was in contract, what changed or failed, and which entry points were removed, planned or found
+    obsolete.
+  - The intent is committed before the first task. A run that is killed is marked as interrupted when the next one
+    starts.
+  - It stores no result bodies and no values of extra variables. The name of a task that is C(no_log) or templated is
+    replaced by its file, line and action.
+  - It changes nothing on the hosts. Runs in check mode are recorded as such.
+requirements:
+  - This callback must be enabled by its full name in C(callbacks_enabled).
+notes:
+  - Who can override the configuration can disable any callback.
+  - The ledger's views are described in the collection's C(docs/ledger.md).
+options:
+  ledger:
+    description:
+      - Path of the ledger, an SQLite file. Created with mode C(0600), and missing directories with C(0700).
+      - The default is C(/var/lib/infogerance-perimeter/ledger.sqlite3) for root,
+        else C(infogerance-perimeter/ledger.sqlite3) below E(XDG_STATE_HOME) or C(~/.local/state).
+    type: path
+    ini:
+      - {section: callback_intervention, key: ledger}
+    env:
+      - {name: INFOGERANCE_PERIMETER_LEDGER}
+  catalogue:
+    description:
+      - Path of a catalogue of scope categories. The default is the catalogue that ships with the collection.
+    type: path
+    ini:
+      - {section: callback_intervention, key: catalogue}
+    env:
+      - {name: INFOGERANCE_PERIMETER_CATALOGUE}
+  ledger_error:
+    description:
+      - What to do when the run cannot be recorded, or its scope category cannot be resolved.
+      - V(warn) says so, sends one line to the system log, and lets the run go on.
+      - V(block) ends the run with exit code 78 before its first task.
+    type: str
+    choices: [warn, block]
+    default: warn
+    ini:
+      - {section: callback_intervention, key: ledger_error}
+    env:
+      - {name: INFOGERANCE_PERIMETER_LEDGER_ERROR}
+"""
+
+EXAMPLES = r"""
+# ansible.cfg
+# [defaults]
+# callbacks_enabled = infogerance.perimeter.intervention
+#
+# [callback_intervention]
+# ledger = /srv/ansible/ledger.sqlite3
+# ledger_error = block
+"""
+
+import atexit
+import os
+from collections import Counter
+from pathlib import Path
+
+from ansible import context
+from ansible.module_utils.ansible_release import __version__ as ansible_version
+from ansible.playbook.task_include import TaskInclude
+from ansible.plugins.callback import CallbackBase
+
+# EX_CONFIG of sysexits.h: what is set up does not allow the run.
+EXIT_BLOCKED = 78
+_STATISTICS = {
+    "ok": "ok",
+    "changed": "changed",
+    "failed": "failures",
+    "unreachable": "dark",
+    "skipped": "skipped",
+    "rescued": "rescued",
+    "ignored": "ignored",
+}
+
+
+class CallbackModule(CallbackBase):
+    """One instance serves all playbooks of a command; each becomes an intervention of its own."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "infogerance.perimeter.intervention"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self):
+        super().__init__()
+        self._recorder = None
+        self._labels = {}
+        self._base = Path()
+        self._playbook = ""
+        self._before = {}
+        self._pid = os.getpid()
+        atexit.register(self._at_exit)
+
+    # The run's start and ends
+
+    def v2_playbook_on_start(self, playbook):
+        self._finish("aborted", None)
+        try:
+            from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
+                inspection,
+                location,
+                recorder,
+                store,
+            )
+
+            self._inspection = inspection
+            path = str(playbook._file_name)
+            self._base = Path(os.path.realpath(path)).parent
+            self._playbook = inspection.playbook_name(path)
+            self._labels = {}
+            ledger = store.Ledger(location.chosen_path(self.get_option("ledger")))
+            self._recorder = recorder.Recorder(ledger)
+            reaped = self._recorder.start(self._started(playbook, path))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the run is not recorded: that must be decided here
+            self._cannot_record(error)
+            return
+        for run_id in reaped:
+            self._display.vv(f"intervention {run_id} had been interrupted: marked so in the ledger")
+
+    def _started(self, playbook, path):
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import revision, who
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import loading, model, resolution
+
+        git = revision.Revision(self._base)
+        options = context.CLIARGS
+        plays = playbook.get_plays()
+        extra_vars = plays[0].get_variable_manager().extra_vars if plays else {}
+        body = {
+            "playbook": self._playbook,
+            "playbook_path": os.path.realpath(path),
+            "check_mode": bool(options.get("check")),
+            "limit": options.get("subset"),
+            "tags": [tag for tag in options.get("tags") or [] if tag != "all"],
+            "skip_tags": list(options.get("skip_tags") or []),
+            # A task's name may be anything, so only that it was given.
+            "start_at_task": bool(options.get("start_at_task")),
+            "ansible_version": ansible_version,
+            "operator": who.operator(extra_vars),
+        }
+        try:
+            resolved = resolution.resolve(
+                loading.load(self.get_option("catalogue")), self._inspection.run_facts(playbook, path, options)
+            )
+        except (model.CatalogueError, resolution.ScopeError) as error:
+            if self.get_option("ledger_error") == "block":
+                raise
+            self._display.warning(f"intervention: {error}")
+            # Recorded all the same, and visibly without a verdict. The message may quote what was typed: not kept.
+            body["scope"] = {"category": None, "contract": None, "source": None, "error": type(error).__name__}
+        else:
+            body["scope"] = {
+                "category": resolved.category.name,
+                "label": dict(resolved.category.label),
+                "contract": resolved.category.contract,
+                "agreement_needed": list(resolved.category.agreement),
+                "billing": resolved.category.billing.rule,
+                "source": resolved.source,
+                "evaluations": [evaluation.as_dict() for evaluation in resolved.evaluations],
+            }
+        body["revision"] = git.result()
+        return body
+
+    def v2_playbook_on_stats(self, stats):
+        recorder = self._recorder
+        if recorder is None:
+            return
+        # Ansible adds up over all playbooks of a command: what was there before is not ours.
+        totals = {
+            host: {key: getattr(stats, name).get(host, 0) for key, name in _STATISTICS.items()}
+            for host in stats.processed
+        }
+        counts = {
+            host: {key: number - self._before.get(host, {}).get(key, 0) for key, number in numbers.items()}
+            for host, numbers in totals.items()
+        }
+        self._before = totals
+        counts = {
+            host: numbers for host, numbers in counts.items() if any(numbers.values()) or host in recorder.clients
+        }
+        self._finish(None, counts)
+
+    def _at_exit(self):
+        # Reached without statistics after SIGINT or an error in a play. Forked workers leave by another door.
+        if self._pid == os.getpid():
+            self._finish("aborted", None)
+
+    def _finish(self, outcome, counts):
+        recorder, self._recorder = self._recorder, None
+        if recorder is None or not recorder.open:
+            return
+        expected = None
+        if counts is not None:
+            sums = Counter()
+            for numbers in counts.values():
+                sums.update(numbers)
+            expected = sums["ok"] + sums["failed"] + sums["rescued"] + sums["unreachable"]
+        try:
+            decided = recorder.finish(outcome, counts, expected)
+        except Exception as error:  # noqa: BLE001 - the run is over: what is left is to say it
+            self._say_unrecorded(recorder, error)
+        else:
+            self._display.vv(f"intervention {recorder.run_id} recorded: {decided}")
+
+    def _cannot_record(self, error):
+        recorder = self._recorder
+        if self.get_option("ledger_error") == "block":
+            self._recorder = None
+            self._say_unrecorded(recorder, error, "block")
+            self._display.error(f"intervention: the run is blocked, because it cannot be recorded. {error}")
+            raise SystemExit(EXIT_BLOCKED)
+        self._display.warning(f"intervention: the run cannot be recorded and goes on all the same. {error}")
+        if recorder is not None and not recorder.open:
+            self._recorder = None
+
+    def _say_unrecorded(self, recorder, error, decision="warn"):
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import last_resort
+
+        if decision == "warn":
+            self._display.warning(f"intervention: this run is missing from the ledger, or incomplete in it. {error}")
+        last_resort.send(
+            {
+                "run_id": recorder.run_id if recorder else None,
+                "playbook": self._playbook,
+                "uid": os.getuid(),
+                "login": os.environ.get("SUDO_USER"),
+                "unsaved": recorder.unsaved if recorder else None,
+                "decision": decision,
+                "error": str(error),
+            }
+        )
+
+    # Hosts
+
+    def v2_playbook_on_play_start(self, play):
+        recorder = self._recorder
+        if recorder is None:
+            return
+        for host in self._inspection.targeted_hosts(play):
+            name = host.get_name()
+            if name not in recorder.clients:
+                recorder.host(name, self._inspection.host_clients(play, host))
+        self._boundary()
+
+    # Tasks
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        self._task_start(task)
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self._task_start(task)
+
+    def _task_start(self, task):
+        if self._recorder is None:
+            return
+        if task._uuid not in self._labels:
+            self._labels[task._uuid] = self._inspection.label(task, self._base)
+        self._boundary()
+
+    def v2_playbook_on_include(self, included_file):
+        if self._recorder is not None and not included_file._is_role:
+            self._recorder.included(len(included_file._hosts))
+
+    # Results
+
+    def v2_runner_on_ok(self, result):
+        changed = result.is_changed()
+        self._result(result, "changed" if changed else "ok", stored=changed)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._result(result, "failed", stored=True, ignored=bool(ignore_errors))
+
+    def v2_runner_on_unreachable(self, result):
+        self._result(result, "unreachable", stored=True)
+
+    def v2_runner_on_skipped(self, result):
+        if self._recorder is not None:
+            self._recorder.result(result.host.get_name(), "skipped", counted=False)
+
+    def _result(self, result, status, *, stored, ignored=False):
+        recorder = self._recorder
+        if recorder is None or not recorder.mine:
+            return
+        host, task = result.host.get_name(), result.task
+        label = self._labels.get(task._uuid) or self._inspection.unknown_label(task, self._base)
+        # Ansible's words: an ignored failure is `ok`, and a change is `ok`, too. An include that worked is counted by
+        # v2_playbook_on_include.
+        first, also = {"changed": ("ok", "changed"), "ignored": ("ok", "ignored")}.get(
+            "ignored" if ignored else status, (status, None)
+        )
+        recorder.result(host, first, counted=status in {"failed", "unreachable"} or not isinstance(task, TaskInclude))
+        if also:
+            recorder.result(host, also, counted=False)
+        if stored:
+            recorder.task(host, status, label.described(), ignored=ignored)
+        if not label.core and status != "unreachable":
+            recorder.entry_points(host, result.result)
+            self._boundary()
+
+    def _boundary(self):
+        error = self._recorder.boundary()
+        if error is not None:
+            self._display.warning(f"intervention: the ledger cannot be written now, and will be tried again. {error}")

@@ -1,0 +1,292 @@
+#!/usr/bin/python
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ssh_accounts
+short_description: Reconcile SSH accounts, keys, groups and sudo with a declared list
+version_added: 0.1.0
+description:
+  - Creates and updates the declared accounts, their keys, supplementary groups and sudo rule.
+  - Finds what the server has and the list hasn't, wherever sshd really reads it (C(sshd -T)), and reports,
+    disables or removes it, in stages and archived.
+  - What may be taken away are entries that this collection created or adopted, and what O(manage) names.
+    Everything else is only reported.
+  - Reads C(/etc/passwd) itself. Accounts of a directory service (LDAP, SSSD) are never changed.
+  - Disabling expires the account and locks its password, archives its keys, takes it out of its groups, its own
+    sudoers fragments and AllowUsers, parks its crontab and at jobs, and ends its processes.
+    A C(nologin) shell or a locked password alone closes nothing.
+  - Removing moves the home to the archive and deletes the account. Its uid is never given again.
+author:
+  - infogerance.perimeter contributors (@infogerance)
+extends_documentation_fragment:
+  - infogerance.perimeter.attributes
+  - infogerance.perimeter.reconcile
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  accounts:
+    description: The declared list. It is validated as a whole before anything is read or changed.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Account name. Small letters, digits, C(_), C(-) and C(.), at most 32.
+        type: str
+        required: true
+      keys:
+        description:
+          - Public keys, one an item, as in an C(authorized_keys) file, options included.
+          - New ones go to the first file that sshd reads for the account.
+        type: list
+        elements: str
+        default: []
+      groups:
+        description:
+          - Supplementary groups. They must exist.
+          - On a managed account groups outside this list are taken away, as O(obsolete) says.
+        type: list
+        elements: str
+      sudo:
+        description: What the account may run by sudo, in a fragment of its own. Left out, the fragment goes.
+        type: dict
+        suboptions:
+          commands:
+            description: V(ALL), or absolute paths with their arguments.
+            type: list
+            elements: str
+            default: [ALL]
+          nopasswd:
+            description: Ask for no password.
+            type: bool
+            default: false
+          runas:
+            description: The user, and group after a colon, to run as.
+            type: str
+            default: ALL
+      shell:
+        description: Login shell. C(/bin/bash) for a new account where it exists.
+        type: path
+      comment:
+        description: The comment (GECOS) field.
+        type: str
+      uid:
+        description: Number of a new account. On an existing one it is only compared.
+        type: int
+      home:
+        description: Home of a new account. On an existing one it is only compared.
+        type: path
+      expires:
+        description:
+          - First day without access, C(YYYY-MM-DD). The server's own expiry is set, too.
+          - V(never) clears an expiry; left out, the server's stays as it is.
+        type: str
+      person:
+        description: The person behind the account, for the result, the ledger and O(departed).
+        type: str
+      system:
+        description: The entry names an existing system account (root, git, ...) and declares its keys only.
+        type: bool
+        default: false
+  manage:
+    description: Which accounts may be taken away, beside those that were created or adopted.
+    type: dict
+    suboptions:
+      local_people:
+        description: All accounts of C(/etc/passwd) between UID_MIN and UID_MAX.
+        type: bool
+        default: false
+      groups:
+        description: Members of these groups.
+        type: list
+        elements: str
+        default: []
+      uids:
+        description: Accounts with these uids, each a number or a range C(low-high).
+        type: list
+        elements: str
+        default: []
+      names:
+        description: Accounts by name. Only here a system account can be named; root never.
+        type: list
+        elements: str
+        default: []
+  keep_groups:
+    description: Groups that are never taken from an account, since something else gives them.
+    type: list
+    elements: str
+    default: []
+  key_options:
+    description:
+      - V(keep) leaves the options of a key on the server (C(from=), C(command=)) where the list gives none.
+      - V(exact) makes them what the list says, in every case.
+    type: str
+    choices: [keep, exact]
+    default: keep
+  terminate:
+    description: End the processes of an account that is disabled or removed. Without it a live session stays open.
+    type: bool
+    default: true
+  scan:
+    description: Directories to search for files that removed accounts left, once, on their own file system.
+    type: list
+    elements: path
+    default: []
+  scan_timeout:
+    description: Seconds for that search.
+    type: int
+    default: 60
+  sshd_config:
+    description: The configuration file of the SSH server.
+    type: path
+    default: /etc/ssh/sshd_config
+notes:
+  - Run it as root (C(become)).
+  - Protected whatever the list says are root, system accounts, the account that carries this connection with its groups
+    and sudo rules, and the key it came in with; where no log tells which key that is, all keys of that account.
+  - The last account that can log in and become root is never taken away.
+seealso:
+  - module: infogerance.perimeter.ssh_accounts_info
+"""
+
+EXAMPLES = r"""
+- name: Report what is obsolete, change nothing but what is missing
+  infogerance.perimeter.ssh_accounts:
+    accounts:
+      - name: alice
+        person: alice.martin
+        keys:
+          - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGu2Q7oq5vTgCzVnbU0IZkY3w1lyRrpYyqLh0yD1bJ1x alice@laptop
+        groups: [adm]
+        sudo:
+          commands: [ALL]
+
+- name: Close everybody who is not declared, people's accounts only
+  infogerance.perimeter.ssh_accounts:
+    accounts: "{{ access_ssh_accounts }}"
+    obsolete: disable
+    manage:
+      local_people: true
+
+- name: Bring an account back, with its keys, groups and home
+  infogerance.perimeter.ssh_accounts:
+    accounts: "{{ access_ssh_accounts }}"
+    restore: [bob]
+"""
+
+RETURN = r"""
+entry_point_kind:
+  description: The kind of entry point, for the ledger.
+  returned: always
+  type: str
+  sample: ssh_accounts
+plan_id:
+  description: Hash of the list and the server's state, for O(expect_plan).
+  returned: success
+  type: str
+plan:
+  description: The ordered actions, each with a reason and its undo. The same in check mode.
+  returned: success
+  type: list
+  elements: dict
+obsolete:
+  description: Managed entries that the list doesn't have.
+  returned: success
+  type: list
+  elements: dict
+missing:
+  description: Declared entries that the server doesn't have.
+  returned: success
+  type: list
+  elements: dict
+protected:
+  description: Undeclared entries that stay, with the reason.
+  returned: success
+  type: list
+  elements: dict
+unmanaged:
+  description: Undeclared entries that are not ours to take.
+  returned: success
+  type: list
+  elements: dict
+applied:
+  description: The actions that took effect. Empty in check mode.
+  returned: success
+  type: list
+  elements: dict
+refused:
+  description: Why a guard refused the plan. The module fails and nothing was changed.
+  returned: success
+  type: list
+  elements: str
+counts:
+  description: Numbers of the lists above.
+  returned: success
+  type: dict
+access:
+  description: Who can get in that is not on the list, or is disabled, and by which path; read after applying.
+  returned: success
+  type: list
+  elements: dict
+access_not_controlled:
+  description: Ways in that are read but not reconciled here (certificate authorities, key commands, directory services).
+  returned: success
+  type: list
+  elements: str
+problems:
+  description: Key files that can't be trusted or read, bad lines, declared accounts that sshd keeps out.
+  returned: success
+  type: list
+  elements: str
+notes:
+  description: What was done beside the plan, and what was left.
+  returned: success
+  type: list
+  elements: str
+files_left:
+  description: Files of removed accounts below O(scan), and whether the search was complete.
+  returned: when O(scan) is given
+  type: dict
+"""
+
+import datetime
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import run
+from ansible_collections.infogerance.perimeter.plugins.module_utils.ssh_accounts import SshAccounts, arguments
+from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory
+
+
+class AccountsModule(AnsibleModule):
+    """Names the entry where Ansible's own check names only the option."""
+
+    def fail_json(self, msg, **kwargs):
+        entries = self.params.get("accounts") if isinstance(self.params, dict) else None
+        known = self.argument_spec["accounts"]["options"]
+        for row in entries if isinstance(entries, list) else []:
+            unknown = sorted(set(row) - set(known)) if isinstance(row, dict) else []
+            if unknown:
+                msg = "%s: %s: unknown option. %s" % (row.get("name", "?"), ", ".join(unknown), msg)
+                break
+        super().fail_json(msg, **kwargs)
+
+
+def main():
+    module = AccountsModule(argument_spec=arguments(), supports_check_mode=True)
+    state = StateDirectory(module.params["state_directory"])
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    run(module, SshAccounts(module.params, state, today), state)
+
+
+if __name__ == "__main__":
+    main()

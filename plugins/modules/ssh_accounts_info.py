@@ -1,0 +1,105 @@
+#!/usr/bin/python
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ssh_accounts_info
+short_description: Who can get in by SSH, and by which path
+version_added: 0.1.0
+description:
+  - Reads accounts, keys (wherever sshd reads them), groups, sudo rules, passwords and live processes.
+  - Changes nothing and leaves no trace.
+author:
+  - infogerance.perimeter contributors (@infogerance)
+extends_documentation_fragment:
+  - infogerance.perimeter.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  sshd_config:
+    description: The configuration file of the SSH server.
+    type: path
+    default: /etc/ssh/sshd_config
+  state_directory:
+    description: Directory on the server for state, lock and archives.
+    type: path
+    default: /var/lib/infogerance-perimeter
+seealso:
+  - module: infogerance.perimeter.ssh_accounts
+"""
+
+EXAMPLES = r"""
+- name: Read who can get in
+  infogerance.perimeter.ssh_accounts_info:
+  register: access
+"""
+
+RETURN = r"""
+access:
+  description: One row an account of a person, and of each other account that has a key or a password.
+  returned: success
+  type: list
+  elements: dict
+access_not_controlled:
+  description: Ways in that no account list controls (certificate authorities, key commands, directory services).
+  returned: success
+  type: list
+  elements: str
+problems:
+  description: Key files that can't be trusted or read, and bad lines.
+  returned: success
+  type: list
+  elements: str
+archives:
+  description: Accounts that were disabled or removed here and can be brought back.
+  returned: success
+  type: list
+  elements: dict
+"""
+
+import datetime
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import ServerProblem
+from ansible_collections.infogerance.perimeter.plugins.module_utils.ssh_accounts import SshAccounts
+from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory, StateError
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "sshd_config": {"type": "path", "default": "/etc/ssh/sshd_config"},
+            "state_directory": {"type": "path", "default": "/var/lib/infogerance-perimeter"},
+        },
+        supports_check_mode=True,
+    )
+    state = StateDirectory(module.params["state_directory"])
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    params = dict(module.params, protect=[], keep_groups=[], restore=[])
+    kind = SshAccounts(params, state, today)
+    try:
+        entries = kind.observe()
+        names = [entry.entry for entry in entries if entry.kind == "ssh_account"]
+        disabled = [dict(row, name=name) for name, row in kind.registry["disabled"].items()]
+        removed = [{k: t[k] for k in ("name", "uid", "at", "archive")} for t in kind.registry["tombstones"]]
+        module.exit_json(
+            access=kind.access(names),
+            access_not_controlled=kind.not_controlled(),
+            problems=kind.problems(),
+            archives=disabled + removed,
+        )
+    except (ServerProblem, StateError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

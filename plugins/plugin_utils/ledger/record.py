@@ -1,0 +1,85 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a ledger stores: entries, their one spelling, and the chain that ties them. No I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+GENESIS = "0" * 64
+CHAIN_FORMAT = 1
+TEXT_LIMIT = 2000
+
+# The kinds of entry. A row is never changed: what becomes of a run is told by further rows.
+STARTED = "started"
+ENDED = "ended"
+INTERRUPTED = "interrupted"
+CORRECTED = "corrected"
+HOST = "host"
+HOST_RESULT = "host_result"
+TASK = "task"
+REVIEW = "review"
+CHANGE = "change"
+KINDS = (STARTED, ENDED, INTERRUPTED, CORRECTED, HOST, HOST_RESULT, TASK, REVIEW, CHANGE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One fact to store. `uid` makes a repeated write harmless; `at` is when it happened, in UTC."""
+
+    uid: str
+    run_id: str
+    kind: str
+    at: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    host: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The body as it is stored and hashed."""
+        return canonical(clean(self.body))
+
+
+def stamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with a fixed width, so that text order is time order."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def canonical(value: Any) -> str:
+    """The one spelling of a plain value: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
+    """A plain, storable copy: bounded text without control characters, and nothing but JSON's types.
+
+    Ansible's own types (tagged text, lazy containers) become plain ones; an encrypted value becomes its type's name.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        # Wider integers have no exact place in JSON readers nor in SQLite.
+        return int(value) if -(2**53) < value < 2**53 else str(int(value))
+    if isinstance(value, float):
+        return float(value) if value == value and abs(value) != float("inf") else str(float(value))
+    if isinstance(value, str):
+        text = value.encode("utf-8", "replace").decode("utf-8")
+        text = "".join(char if char.isprintable() else " " for char in text)
+        return text if len(text) <= limit else text[: limit - 1] + "…"
+    if isinstance(value, Mapping):
+        return {str(clean(str(key), limit)): clean(item, limit) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return [clean(item, limit) for item in value]
+    return f"<{type(value).__name__}>"
+
+
+def digest(*, writer: str, seq: int, entry: Entry, text: str, previous: str) -> str:
+    """The link of the chain: SHA-256 over every column of the row and the digest of the writer's row before it."""
+    columns = [CHAIN_FORMAT, writer, seq, entry.uid, entry.run_id, entry.kind, entry.at, entry.host, text, previous]
+    return hashlib.sha256(canonical(columns).encode("utf-8")).hexdigest()

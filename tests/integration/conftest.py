@@ -1,0 +1,105 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures of the integration tests: real hosts with a real sshd, and the checkout's own Ansible."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    # The `lab` package sits at the checkout's root, wherever pytest was started.
+    sys.path.insert(0, str(ROOT))
+
+from lab import Host, Lab  # noqa: E402
+from lab.ansible_run import AnsibleRunner, PlayRun  # noqa: E402
+
+_counter = iter(range(1, 1_000_000))
+
+
+class HostFactory(Protocol):
+    def __call__(self, name: str = "host", **options: Any) -> Host: ...
+
+
+ModuleCall = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The lab of this checkout, with what killed test runs left behind swept away."""
+    if os.geteuid() != 0:
+        pytest.fail("integration tests need root: their hosts are containers with a network of their own")
+    lab = Lab()
+    lab.sweep()
+    return lab
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[AnsibleRunner]:
+    """The checkout's Ansible with a configuration, home and SSH sockets of its own."""
+    with AnsibleRunner(ROOT) as made:
+        yield made
+
+
+def _unique(name: str) -> str:
+    # Workers of one test run, and several runs, share the checkout's name space.
+    return f"{name}-{os.getpid()}-{next(_counter)}"
+
+
+@pytest.fixture
+def make_host(lab: Lab) -> Iterator[HostFactory]:
+    """Call it for a fresh host: ``make_host("web", flavour="systemd")``. All go when the test ends."""
+    made: list[Host] = []
+
+    def make(name: str = "host", **options: Any) -> Host:
+        host = lab.host(_unique(name), **options)
+        made.append(host)
+        return host
+
+    yield make
+    for host in made:
+        host.destroy()
+
+
+@pytest.fixture
+def host(make_host: HostFactory) -> Host:
+    """One fresh plain host."""
+    return make_host()
+
+
+@pytest.fixture(scope="module")
+def module_hosts(lab: Lab) -> Iterator[HostFactory]:
+    """Like ``make_host``, for a host that all tests of one file share."""
+    made: list[Host] = []
+
+    def make(name: str = "shared", **options: Any) -> Host:
+        host = lab.host(_unique(name), **options)
+        made.append(host)
+        return host
+
+    yield make
+    for host in made:
+        host.destroy()
+
+
+@pytest.fixture
+def ansible(runner: AnsibleRunner) -> ModuleCall:
+    """Run one module over SSH: ``rc, result, output = ansible(host, "ansible.builtin.ping", {})``.
+
+    Options: check, diff, become, user, key, extra_vars, extra_env, task (more task keywords), timeout in seconds.
+    """
+    return runner.module
+
+
+@pytest.fixture
+def ansible_playbook(runner: AnsibleRunner) -> Callable[..., PlayRun]:
+    """Run a playbook over SSH: ``run = ansible_playbook([host], plays_or_name, groups={...})``."""
+    return runner.playbook

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A role's argument_specs are its contract: defaults, README and tasks may not disagree."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tree
+import yaml
+
+ROLES = sorted(path.parent.parent for path in tree.ROOT.glob("roles/*/tasks/main.yml"))
+NAMES = [role.name for role in ROLES]
+# Said by inventories for every role of the collection, so without a role's prefix.
+SHARED = re.compile(r"^infogerance_")
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def options(role: Path) -> dict[str, Any]:
+    specs = load(role / "meta" / "argument_specs.yml")
+    assert specs is not None, f"{role.name} has no meta/argument_specs.yml"
+    found: dict[str, Any] = specs["argument_specs"]["main"].get("options") or {}
+    return found
+
+
+def defaults(role: Path) -> dict[str, Any]:
+    return load(role / "defaults" / "main.yml") or {}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_a_default_is_the_same_in_defaults_and_in_argument_specs(role: Path) -> None:
+    specified = {name: option["default"] for name, option in options(role).items() if "default" in option}
+    assert defaults(role) == specified
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_an_option_has_the_roles_prefix_a_type_and_a_description(role: Path) -> None:
+    wrong = [
+        name
+        for name, option in options(role).items()
+        if not (name.startswith(role.name + "_") or SHARED.match(name))
+        or not option.get("type")
+        or not option.get("description")
+        or (option.get("required") and "default" in option)
+        or (option["type"] == "list" and "elements" not in option)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_a_role_has_a_readme_that_names_each_of_its_options(role: Path) -> None:
+    readme = (role / "README.md").read_text(encoding="utf-8")
+    assert [name for name in options(role) if name not in readme] == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_the_tasks_use_no_role_variable_that_the_specs_do_not_know(role: Path) -> None:
+    known = set(options(role))
+    used: set[str] = set()
+    for path in [*role.glob("tasks/**/*.yml"), *role.glob("handlers/**/*.yml"), *role.glob("templates/**/*")]:
+        if path.is_file():
+            used |= set(re.findall(rf"(?<![\w.]){role.name}_\w+", path.read_text(encoding="utf-8")))
+    # Names of plugins and files are no variables; a leading double underscore marks a private one.
+    plugins = {path.stem for path in tree.ROOT.glob("plugins/*/*.py")}
+    files = {path.stem for path in role.rglob("*.yml")}
+    assert used - known - plugins - files == set()
