@@ -11,7 +11,11 @@ import pickle
 import pwd
 from dataclasses import dataclass
 
-__all__ = ["Identity", "Running", "configured_identity", "find_running", "read_as"]
+__all__ = ["UNREACHED", "Identity", "Running", "configured_identity", "find_running", "read_as"]
+
+#: A folder on the way is closed, or the file is not there: no mode of the file itself would help.
+UNREACHED = "can't reach it"
+UNREAD = "can't read it"
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ def read_as(identity: Identity, path: str) -> bytes | str:
     child = os.fork()
     if child == 0:
         os.close(receiver)
-        answer: bytes | str = "unknown"
+        answer: bytes | str = b""
+        step = "can't take on uid %d" % identity.uid
         try:
             if identity.root != "/":
                 os.chroot(identity.root)
@@ -109,7 +114,9 @@ def read_as(identity: Identity, path: str) -> bytes | str:
             os.setgroups(list(identity.groups))
             os.setgid(identity.gid)
             os.setuid(identity.uid)
+            step = UNREACHED
             os.stat(path)
+            step = UNREAD
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             parts = []
             while True:
@@ -119,7 +126,7 @@ def read_as(identity: Identity, path: str) -> bytes | str:
                 parts.append(part)
             answer = b"".join(parts)
         except BaseException as error:  # noqa: BLE001 - the child must end here, whatever happens
-            answer = getattr(error, "strerror", None) or str(error)
+            answer = "%s: %s" % (step, getattr(error, "strerror", None) or error)
         try:
             with os.fdopen(sender, "wb") as stream:
                 pickle.dump(answer, stream)

@@ -49,6 +49,14 @@ class Kind:
         """What the server has now. Called before planning and again after applying: it must read afresh."""
         raise NotImplementedError
 
+    def resolve(
+        self, declared: Sequence[Declared], observed: Sequence[Observed], policy: Policy
+    ) -> tuple[Sequence[Declared], Policy]:
+        """Name declared entries and the policy's names as the server names its own (a person's certificate by
+        its serial). Sees every observation anew; must not change anything."""
+        del observed
+        return declared, policy
+
     def guards(self) -> Sequence[Guard]:
         """Guards of this kind, beside the common ones."""
         return ()
@@ -152,7 +160,9 @@ class _Failed(Exception):
 
 
 def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, dry: bool) -> dict[str, Any]:
-    made = plan(declared, list(kind.observe()), policy, kind.guards())
+    observed = list(kind.observe())
+    wanted, applied_policy = kind.resolve(declared, observed, policy)
+    made = plan(wanted, observed, applied_policy, kind.guards())
     if not made.refused:
         kind.check(made)
     applied: list[Action] = []
@@ -163,7 +173,9 @@ def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, dry: bo
     except (ServerProblem, StateError, OSError) as error:
         message = "stopped after %d of %d actions: %s" % (len(applied), len(made.actions), error)
         raise _Failed(message, _outcome(kind, made, applied, changed=True)) from error
-    again = plan(declared, list(kind.observe()), _settled(policy))
+    observed = list(kind.observe())
+    wanted, applied_policy = kind.resolve(declared, observed, policy)
+    again = plan(wanted, observed, _settled(applied_policy))
     left = ["%s %s: %s" % (a.action, a.entry, a.reason) for a in again.actions] + list(kind.verify(made))
     outcome = _outcome(kind, made, applied, changed=True)
     if left:

@@ -11,16 +11,22 @@ which a killed run can be finished: number, index, list. One signature serves an
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Callable, Sequence
+from typing import Callable
 
 from ..atomic_files import fault_point, read_bytes, write_atomic
 from . import der, index_file
 from .crl_policy import ALARMING, State, judge, lost_revocations, worse_than
 from .openssl_command import OpensslFailed, key_is_encrypted, request_is_signed, run, signed_by
 
-__all__ = ["Authority", "AuthorityError", "Change", "Issued", "Layout", "Snapshot"]
+__all__ = ["SAFE_NAME", "Authority", "AuthorityError", "Change", "Issued", "Layout", "Snapshot", "put_list"]
+
+
+#: Names that may become part of a path. Servers hold others, too: they are revoked by serial, and touch no file.
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
 
 
 class AuthorityError(Exception):
@@ -89,6 +95,18 @@ class Change:
     reason: str | None = "cessationOfOperation"
 
 
+def put_list(path: str, raw: bytes, mode: int) -> None:
+    """Put a revocation list in place, with a new time: daemons read it again only if time or size changed."""
+    path = os.path.realpath(path)
+    try:
+        before = int(os.stat(path).st_mtime)
+    except FileNotFoundError:
+        before = 0
+    write_atomic(path, raw, mode)
+    if int(os.stat(path).st_mtime) <= before:
+        os.utime(path, (before + 1, before + 1))
+
+
 class Authority:
     """One authority on this server."""
 
@@ -154,7 +172,7 @@ class Authority:
     def find_certificate(self, serial: str, common_name: str | None) -> der.Certificate | None:
         """The certificate with this serial, where the server still has it."""
         names = [os.path.join(self.layout.issued, serial + ".pem")]
-        if common_name is not None:
+        if common_name is not None and SAFE_NAME.match(common_name):
             names += list(self.layout.certificates_of(common_name))
         for name in names:
             try:
@@ -198,8 +216,11 @@ class Authority:
         found = self.find_certificate(serial, None)
         return found is not None and found.not_after <= now
 
-    def apply(self, snapshot: Snapshot, change: Change) -> bytes:
-        """Carry out a change and return the new list. Old or new, never half; raises AuthorityError before any write."""
+    def apply(self, snapshot: Snapshot, change: Change, ready: Callable[[], None] = lambda: None) -> bytes:
+        """Carry out a change and return the new list. Raises AuthorityError before any write.
+
+        ``ready`` is called when the new list is proved and nothing is written yet; it may raise, too.
+        """
         refusal = self.refuse_to_sign(snapshot, change)
         if refusal:
             raise AuthorityError(refusal)
@@ -213,6 +234,7 @@ class Authority:
         with tempfile.TemporaryDirectory(prefix="perimeter-") as folder:
             raw, number = self._sign_list(folder, data)
         self._prove(snapshot, change, data, raw)
+        ready()
         self._unchanged(snapshot)
         if number is not None and self.layout.crl_number:
             write_atomic(self.layout.crl_number, number, 0o600)
@@ -221,7 +243,7 @@ class Authority:
             write_atomic(self.layout.index + ".old", snapshot.data, 0o600)
             write_atomic(self.layout.index, data)
             fault_point("crl:index-written")
-        write_atomic(os.path.realpath(self.layout.crl), raw, self.layout.crl_mode)
+        put_list(self.layout.crl, raw, self.layout.crl_mode)
         fault_point("crl:list-written")
         return raw
 
@@ -355,7 +377,9 @@ class Authority:
 
     def material(self, serial: str, common_name: str, certificate: der.Certificate | None) -> list[str]:
         """Files that hold the key of a revoked certificate, and its copies. Another certificate's key is never named."""
-        found = []
+        found: list[str] = []
+        if not SAFE_NAME.match(common_name):
+            return found
         for name in self.layout.certificates_of(common_name):
             try:
                 if der.read_certificate(read_bytes(name)).serial == serial:

@@ -9,8 +9,9 @@ everybody in with a list of another authority or none at all. So the word matter
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import Collection, Iterable, NamedTuple
+from typing import NamedTuple
 
 from .der import Revocations
 from .index_file import Line

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from .authority import AuthorityError, Layout
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from .authority import AuthorityError, Layout
 from .openssl_config import ConfigError, parse_config, resolve_section

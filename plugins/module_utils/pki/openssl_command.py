@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from typing import Sequence
+from collections.abc import Sequence
 
 __all__ = ["OpensslFailed", "WrongPassword", "key_is_encrypted", "request_is_signed", "run", "signed_by"]
 

@@ -10,7 +10,7 @@ Only what ``openssl ca`` needs is understood: sections, ``name = value``, ``$nam
 from __future__ import annotations
 
 import re
-from typing import Mapping
+from collections.abc import Mapping
 
 __all__ = ["ConfigError", "parse_config", "resolve_section"]
 

@@ -13,7 +13,8 @@ import glob
 import os
 import re
 import shlex
-from typing import Any, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .authority import Layout
 from .openssl_ca import paths_from_config
