@@ -477,7 +477,7 @@ class VpnCertificates(Kind):
     def _commands(self) -> list[str]:
         layout = self.authority.layout
         commands: list[str] = []
-        for finding in self.made.obsolete if self.made else ():
+        for finding in self.made.obsolete if self.made is not None else ():
             cn, _colon, serial = finding.entry.rpartition(":")
             if finding.kind == entries.KIND and serial in self.live:
                 commands += layout.revoke_commands(serial, cn)

@@ -101,7 +101,8 @@ options:
         description: The CA's certificate.
         type: path
       ca_key:
-        description: The CA's key. Where this file is not on the server, nothing is revoked and RV(commands) tells what to type.
+        description:
+          - The CA's key. Where this file is not on the server, nothing is revoked and RV(commands) tells what to type.
         type: path
       crl:
         description: The CA's revocation list.
@@ -140,7 +141,8 @@ options:
     type: int
     default: 14
   kill_sessions:
-    description: Ask the servers' management interfaces who is connected, and cut sessions of what is disabled or revoked.
+    description:
+      - Ask the servers' management interfaces who is connected, and cut sessions of what is disabled or revoked.
     type: bool
     default: true
   disable_by:

@@ -232,7 +232,7 @@ class Authority:
         except (KeyError, ValueError) as error:
             raise AuthorityError("index %s: %s" % (self.layout.index, error)) from None
         with tempfile.TemporaryDirectory(prefix="perimeter-") as folder:
-            raw, number = self._sign_list(folder, data)
+            raw, number = self._sign_list(folder, data, snapshot.crl)
         self._prove(snapshot, change, data, raw)
         ready()
         self._unchanged(snapshot)
@@ -251,7 +251,7 @@ class Authority:
         if read_bytes(self.layout.index) != snapshot.data:
             raise AuthorityError("%s changed while we worked: another tool is at work. Run again" % self.layout.index)
 
-    def _sign_list(self, folder: str, data: bytes) -> tuple[bytes, bytes | None]:
+    def _sign_list(self, folder: str, data: bytes, old: der.Revocations | None) -> tuple[bytes, bytes | None]:
         """Make a list from this index in a staging directory; the list and the next number."""
         self._stage(folder, data)
         number = os.path.join(folder, "crlnumber")
@@ -260,6 +260,10 @@ class Authority:
                 start = read_bytes(self.layout.crl_number)
             except FileNotFoundError:
                 start = b"01\n"
+            # The file may be behind the list (restored, or the list came from another machine): numbers only grow.
+            least = old.number + 1 if old is not None and old.number is not None else 1
+            if re.match(rb"[0-9A-Fa-f]{1,40}\s*\Z", start) and int(start, 16) < least:
+                start = b"%s\n" % index_file.serial_text("%x" % least).encode("ascii")
             with open(number, "wb") as stream:
                 stream.write(start)
         words = [

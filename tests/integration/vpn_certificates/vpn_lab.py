@@ -81,7 +81,9 @@ class Authority:
         (folder / "serial").write_text("0A\n")
         (folder / "crlnumber").write_text("01\n")
         cipher = ["-aes256", "-pass", f"pass:{password}"] if password else []
-        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "ca.key", *cipher, cwd=folder)
+        openssl(
+            "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "ca.key", *cipher, cwd=folder
+        )
         openssl(
             "req", "-x509", "-new", "-key", "ca.key", *made.pass_in, "-out", "ca.crt", "-days", "3650", "-subj", f"/CN={name}",
             cwd=folder,
@@ -197,7 +199,12 @@ class OpenVpn:
         }
         self.options = {**lines, **(options or {})}
         text = SERVER.format(
-            name=self.name, home=self.home, port=self.port, network=self.network, pki=self.authority.target, dev=f"tun{self.port}"
+            name=self.name,
+            home=self.home,
+            port=self.port,
+            network=self.network,
+            pki=self.authority.target,
+            dev=f"tun{self.port}",
         )
         text += "".join(f"{key} {value}\n" for key, value in self.options.items() if value is not None)
         self.host.write(self.config, text)
@@ -248,7 +255,9 @@ class OpenVpn:
             if cn in self.connected():
                 return
             self.host.run("sleep 0.1")
-        raise AssertionError(self.host.run(f"cat /tmp/client-{cn}.log", check=False).stdout[-2000:] + self.log()[-2000:])
+        raise AssertionError(
+            self.host.run(f"cat /tmp/client-{cn}.log", check=False).stdout[-2000:] + self.log()[-2000:]
+        )
 
     def client_log(self, cn: str) -> str:
         return self.host.run(f"cat /tmp/client-{cn}.log").stdout
