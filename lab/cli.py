@@ -13,6 +13,7 @@ import sys
 from lab.errors import LabError
 from lab.fleet import FLAVOURS, Lab
 from lab.image import DEFAULT_RELEASE, RELEASES, ensure_image, lab_images, prune_images
+from lab.inventory import to_yaml
 from lab.machine import say
 
 
@@ -24,11 +25,14 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="remove the hosts of this checkout, and no others")
     down.add_argument("--demo-only", action="store_true", help="leave the hosts of running tests alone")
     commands.add_parser("status", help="list the hosts of this checkout")
-    host = commands.add_parser("host", help="start one more host")
+    inventory = commands.add_parser("inventory", help="print an Ansible inventory of the running hosts")
+    inventory.add_argument("--kind", help="only hosts of this kind: demo, manual, molecule or test")
+    host = commands.add_parser("host", help="start one more host; one of that name that runs already is kept")
     host.add_argument("name")
     host.add_argument("--flavour", choices=sorted(FLAVOURS), default="plain")
     host.add_argument("--release", choices=sorted(RELEASES), default=DEFAULT_RELEASE)
     host.add_argument("--package", action="append", default=[], metavar="DEBIAN_PACKAGE")
+    host.add_argument("--kind", default="manual", help="what it is for (default: %(default)s)")
     host.add_argument("--remove", action="store_true", help="remove the host instead")
     ssh = commands.add_parser("ssh", help="log in over SSH as deploy")
     ssh.add_argument("name")
@@ -65,11 +69,24 @@ def _image(arguments: argparse.Namespace) -> None:
         print(f"{tag}  {size}")
 
 
+def _host(lab: Lab, arguments: argparse.Namespace) -> None:
+    host = lab.get(arguments.name)
+    if arguments.remove:
+        if host is not None:
+            host.destroy()
+        return
+    if host is None:
+        host = lab.host(arguments.name, arguments.flavour, arguments.release, arguments.package, kind=arguments.kind)
+    print(host.inventory_line)
+
+
 def _ssh(lab: Lab, arguments: argparse.Namespace) -> int:
     host = lab.get(arguments.name)
     if host is None:
         raise LabError(f"{arguments.name}: no such host; there are: {', '.join(lab.names()) or 'none'}")
-    argv = host.ssh_argv(arguments.user, arguments.remote or None)
+    # One word is a line for the remote shell, as with ssh(1); several are a command with its arguments.
+    remote = arguments.remote[0] if len(arguments.remote) == 1 else arguments.remote
+    argv = host.ssh_argv(arguments.user, remote or None)
     sys.stdout.flush()
     os.execvp(argv[0], argv)  # noqa: S606
 
@@ -92,13 +109,10 @@ def _run(arguments: argparse.Namespace) -> int:
     elif command == "status":
         _status(lab)
     elif command == "host":
-        if arguments.remove:
-            gone = lab.get(arguments.name)
-            if gone is not None:
-                gone.destroy()
-        else:
-            made = lab.host(arguments.name, arguments.flavour, arguments.release, arguments.package, kind="manual")
-            print(made.inventory_line)
+        _host(lab, arguments)
+    elif command == "inventory":
+        hosts = {host.name: host.inventory_vars() for host in lab.hosts(arguments.kind)}
+        print(to_yaml({"all": {"hosts": hosts}}), end="")
     elif command == "ssh":
         return _ssh(lab, arguments)
     elif command == "image":

@@ -146,17 +146,20 @@ class Lab:
                 return
 
     def _describe(self, container: str) -> Host:
-        found = inspect_container(container)
-        if found is None:
+        state = inspect_container(container)
+        if state is None:
             raise LabError(f"{container}: no such host")
+        return self._from_state(state)
+
+    def _from_state(self, found: dict[str, Any]) -> Host:
         labels: dict[str, str] = found["Config"]["Labels"]
         name = labels[f"{_LABEL}.name"]
-        bindings: list[dict[str, Any]] = found["NetworkSettings"]["Ports"]["22/tcp"] or []
+        bindings: list[dict[str, Any]] = found["NetworkSettings"]["Ports"].get("22/tcp") or []
         if not bindings:
             raise LabError(f"{name}: its sshd is not published")
         return Host(
             name=name,
-            container=container,
+            container=found["Name"],
             port=int(bindings[0]["HostPort"]),
             address=found["NetworkSettings"]["Networks"]["podman"]["IPAddress"],
             flavour=labels[f"{_LABEL}.flavour"],
@@ -171,12 +174,12 @@ class Lab:
         found = inspect_container(container)
         if found is None:
             return None
-        if not found["State"]["Running"]:
-            podman("start", container)
-            host = self._describe(container)
-            host.await_ready()
-            return host
-        return self._describe(container)
+        if found["State"]["Running"]:
+            return self._from_state(found)
+        podman("start", container)
+        host = self._describe(container)
+        host.await_ready()
+        return host
 
     def _rows(self, kind: str | None = None) -> list[dict[str, Any]]:
         labels = {_LABEL: self.checkout.digest}
@@ -186,7 +189,13 @@ class Lab:
 
     def hosts(self, kind: str | None = None) -> list[Host]:
         """The running hosts of this checkout, by name."""
-        return [self._describe(row["Names"][0]) for row in self._rows(kind) if row["State"] == "running"]
+        found: list[Host] = []
+        for row in self._rows(kind):
+            # Another process may remove its host between the listing and this look.
+            state = inspect_container(row["Names"][0])
+            if state is not None and state["State"]["Running"]:
+                found.append(self._from_state(state))
+        return found
 
     def names(self, kind: str | None = None) -> list[str]:
         """Names of all hosts of this checkout, running or not."""

@@ -202,6 +202,13 @@ class Host:
             self.run("kill $(cat /run/sshd.pid) && rm -f /run/sshd.pid && /usr/sbin/sshd -E /run/sshd.log")
         self._await_sshd()
 
+    def reboot(self) -> None:
+        """Stop everything at once and start again: files stay, processes and /run don't."""
+        podman("kill", "--signal", "KILL", self.container)
+        podman("wait", self.container)
+        podman("start", self.container)
+        self.await_ready()
+
     def sshd_log(self) -> str:
         """What sshd logged since the host started."""
         if self.flavour == "systemd":
@@ -264,19 +271,22 @@ class Host:
 
     # -- life ---------------------------------------------------------------------------------------
 
-    def _await_sshd(self, timeout: float = 20) -> None:
+    def _await_sshd(self, timeout: float = 20) -> str:
+        """Wait until sshd listens; return the host's public key."""
         script = (
             "i=0; until [ -e /run/lab-prepared ] && [ -s /run/sshd.pid ] && kill -0 $(cat /run/sshd.pid);"
-            f" do i=$((i+1)); [ $i -gt {int(timeout * 50)} ] && exit 1; sleep 0.02; done 2>/dev/null"
+            f" do i=$((i+1)); [ $i -gt {int(timeout * 50)} ] && exit 1; sleep 0.02; done 2>/dev/null;"
+            " cat /etc/ssh/ssh_host_ed25519_key.pub"
         )
         done = self.run(script, check=False, timeout=timeout + 10)
         if done.returncode != 0:
             logs = text("logs", "--tail", "20", self.container, check=False)
             raise LabError(f"{self.name}: sshd did not start within {timeout:.0f} s\n{logs}")
+        return done.stdout
 
     def await_ready(self, timeout: float = 30) -> None:
         """Wait until logins work, and write the host's key to ``known_hosts``."""
-        self._await_sshd(timeout)
+        public = self._await_sshd(timeout).split()
         if self.flavour == "systemd":
             # Logins of ordinary users are refused until the boot is over; "degraded" is a boot that is over.
             deadline = time.monotonic() + timeout
@@ -287,7 +297,6 @@ class Host:
                 if time.monotonic() > deadline:
                     raise LabError(f"{self.name}: systemd is still {state!r} after {timeout:.0f} s")
                 time.sleep(0.05)
-        public = self.read("/etc/ssh/ssh_host_ed25519_key.pub").decode().split()
         self.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public[0]} {public[1]}\n")
 

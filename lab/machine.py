@@ -14,12 +14,13 @@ from pathlib import Path
 
 from lab.errors import LabError
 
-# Program -> Debian package. netavark is only a recommendation of podman, but its bridge needs it.
+# Program -> Debian package. netavark and iptables are only recommended by podman, but its bridge needs them.
 _PROGRAMS: dict[str, str] = {
     "podman": "podman",
     "runc": "runc",
     "mmdebstrap": "mmdebstrap",
     "newuidmap": "uidmap",
+    "iptables": "iptables",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "openssl": "openssl",

@@ -275,7 +275,7 @@ class CallbackModule(CallbackBase):
         self._boundary()
 
     def v2_playbook_on_include(self, included_file):
-        if self._recorder is not None and not included_file._is_role:
+        if self._recorder is not None:
             self._recorder.included(len(included_file._hosts))
 
     # Results

@@ -49,7 +49,9 @@ options:
     type: bool
     default: false
   expect_plan:
-    description: Act only if the plan has this id, as returned by an earlier run. Refused if the list or the server changed since.
+    description:
+      - Act only if the plan has this id, as returned by an earlier run.
+      - Refused if the list or the server changed since.
     type: str
   restore:
     description: Names of disabled or removed entries to bring back from the archive.

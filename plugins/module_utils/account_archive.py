@@ -123,6 +123,7 @@ def put_account_back(view: Any, name: str, archive: str, whole: bool) -> None:
             write_key_file(row["path"], read_bytes(row["copy"]), account.uid, account.gid, account.home)
     for row in manifest["set_aside"]:
         if os.path.lexists(row["aside"]) and not os.path.lexists(row["path"]):
+            view.journal.moved(row["aside"], row["path"])
             os.rename(row["aside"], row["path"])
     present = AccountDatabase().groups
     for group in manifest["groups"]:

@@ -105,6 +105,7 @@ class AccountChanges:
             argv += [option, value] if value else []
         argv += ["--expiredate", row["expires"]] if row.get("expires") not in (None, "never") else []
         argv += ["--groups", ",".join(groups)] if groups else []
+        self.view.journal.made(row.get("home") or "/home/%s" % name)
         command(argv + [name])
         fault_point("useradd:done")
         self._settle(action, done)
@@ -147,6 +148,8 @@ class AccountChanges:
             put_account_back(self.view, name, record["archive"], whole=False)
         command(["usermod", "--expiredate", expires or "", name])
         self.registry["disabled"].pop(name, None)
+        uid = self._account(name).uid
+        self.registry["tombstones"] = [t for t in self.registry["tombstones"] if (t["name"], t["uid"]) != (name, uid)]
         self._save()
         self.notes.append("%s is enabled; crontab, at jobs and former keys stay in %s" % (name, record.get("archive")))
 
@@ -170,12 +173,26 @@ class AccountChanges:
         name, account = tombstone["name"], tombstone["account"]
         database = AccountDatabase()
         argv = ["useradd", "--no-create-home", "--uid", str(account["uid"]), "--home-dir", account["home"]]
-        argv += ["--shell", account["shell"], "--comment", account["comment"], "--password", "!*", "--expiredate", "1970-01-02"]
+        argv += [
+            "--shell",
+            account["shell"],
+            "--comment",
+            account["comment"],
+            "--password",
+            "!*",
+            "--expiredate",
+            "1970-01-02",
+        ]
         if account["group"] == name and name not in database.groups:
             command(["groupadd", "--gid", str(account["gid"]), name])
         if name not in database.accounts:
             command(argv + ["--gid", str(account["gid"]), name])
-        if tombstone.get("home_archive") and os.path.isdir(tombstone["home_archive"]) and not os.path.lexists(account["home"]):
+        if (
+            tombstone.get("home_archive")
+            and os.path.isdir(tombstone["home_archive"])
+            and not os.path.lexists(account["home"])
+        ):
+            self.view.journal.moved(tombstone["home_archive"], account["home"])
             os.rename(tombstone["home_archive"], account["home"])
         self.view.database = AccountDatabase()
 
@@ -204,6 +221,7 @@ class AccountChanges:
             fault_point("disable:keys")
         for row in manifest["set_aside"]:
             if os.path.lexists(row["path"]):
+                self.view.journal.moved(row["path"], row["aside"])
                 os.rename(row["path"], row["aside"])
         for row in manifest["sudo"]:
             self.view.sudoers.take(row["path"])
@@ -240,9 +258,12 @@ class AccountChanges:
             "leftovers": leftovers(account),
         }  # fmt: skip
         self.state.save_manifest(archive, tombstone)
+        # The tombstone first: a run killed right after userdel must still know how to bring the account back.
+        kept = [t for t in self.registry["tombstones"] if t["archive"] != archive]
+        self.registry["tombstones"] = [*kept, tombstone]
+        self._save()
         command(["userdel", account.name])
         fault_point("userdel:done")
-        self.registry["tombstones"].append(tombstone)
         self.registry["disabled"].pop(account.name, None)
         self.registry["accounts"].pop(account.name, None)
         self._save()
@@ -267,12 +288,14 @@ class AccountChanges:
             return None
         place = os.path.join(archive, "home")
         try:
+            self.view.journal.moved(account.home, place)
             os.rename(account.home, place)
         except OSError as error:
             if error.errno != 18:  # EXDEV
                 raise
             place = self._beside_home(account, archive)
             os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+            self.view.journal.moved(account.home, place)
             os.rename(account.home, place)
         fault_point("home:moved")
         return place

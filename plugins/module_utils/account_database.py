@@ -13,8 +13,8 @@ import datetime
 import os
 import pwd
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Sequence
 
 __all__ = ["Account", "AccountDatabase", "ToolFailed", "command", "day_of", "iso_of_day"]
 
@@ -34,7 +34,13 @@ def command(argv: Sequence[str], text: str | None = None, ok: Sequence[int] = (0
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            list(argv), input=text or "", capture_output=True, text=True, errors="replace", env=environment, timeout=seconds
+            list(argv),
+            input=text or "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            timeout=seconds,
         )
     except FileNotFoundError:
         raise ToolFailed(argv, 127, "not found on this server") from None
@@ -114,7 +120,9 @@ class AccountDatabase:
 
     def _rows(self, name: str, width: int) -> list[list[str]]:
         with open(os.path.join(self.root, name), encoding="utf-8", errors="surrogateescape") as stream:
-            rows = [line.rstrip("\n").split(":") for line in stream if line.strip() and not line.startswith(("#", "+", "-"))]
+            rows = [
+                line.rstrip("\n").split(":") for line in stream if line.strip() and not line.startswith(("#", "+", "-"))
+            ]
         return [row for row in rows if len(row) >= width and row[2].isdecimal()]
 
     def _shadow(self) -> dict[str, tuple[str, str | None]]:

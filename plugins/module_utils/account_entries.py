@@ -14,8 +14,9 @@ One account gives several entries, since each is a way in of its own:
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 from .authorized_keys import BadKey, KeyLine, parse_declared
 from .reconcile import Declared, InvalidEntry, Key, Observed, Plan, parse_date
@@ -56,7 +57,9 @@ def declare(accounts: Sequence[Mapping[str, Any]], exact_options: bool = False) 
         made.entries.append(account)
         _declare_keys(made, name, row, account.key, exact_options)
         for group in row.get("groups") or []:
-            made.entries.append(Declared("ssh_group", "%s %s" % (name, group), {}, None, row.get("person"), account.key))
+            made.entries.append(
+                Declared("ssh_group", "%s %s" % (name, group), {}, None, row.get("person"), account.key)
+            )
         if row.get("sudo"):
             sudo = {k: row["sudo"][k] for k in ("commands", "nopasswd", "runas")}
             rule = {"sudo": sudo, "all": "ALL" in sudo["commands"]}
@@ -70,7 +73,9 @@ def _name(row: Mapping[str, Any], position: int, known: Mapping[str, Any]) -> st
     if not isinstance(name, str) or not name:
         raise InvalidEntry(label, "name", "is missing")
     if not NAME.match(name):
-        raise InvalidEntry(name, "name", "%r is no account name: small letters, digits, '_', '-', '.', at most 32" % name)
+        raise InvalidEntry(
+            name, "name", "%r is no account name: small letters, digits, '_', '-', '.', at most 32" % name
+        )
     if name in known:
         raise InvalidEntry(name, "name", "is declared twice")
     return name
@@ -90,7 +95,9 @@ def _check_row(name: str, row: Mapping[str, Any], uids: dict[int, str]) -> None:
         uids[uid] = name
     for path in ("home", "shell"):
         value = row.get(path)
-        if value is not None and (not value.startswith("/") or ":" in value or _unprintable(value) or value == "/" or ".." in value.split("/")):
+        if value is not None and (
+            not value.startswith("/") or ":" in value or _unprintable(value) or value == "/" or ".." in value.split("/")
+        ):
             raise InvalidEntry(name, path, "%r is not an absolute path that passwd(5) can hold" % value)
     comment = row.get("comment")
     if comment is not None and (":" in comment or _unprintable(comment)):
@@ -113,9 +120,13 @@ def _check_sudo(name: str, sudo: Mapping[str, Any]) -> None:
         raise InvalidEntry(name, "sudo.commands", "is empty: leave sudo out to grant nothing")
     for text in sudo["commands"]:
         if _unprintable(text) or not (text == "ALL" or text.startswith("/")):
-            raise InvalidEntry(name, "sudo.commands", "%r is neither ALL nor an absolute path with its arguments" % text)
+            raise InvalidEntry(
+                name, "sudo.commands", "%r is neither ALL nor an absolute path with its arguments" % text
+            )
         if any(c in text for c in "!#\"'"):
-            raise InvalidEntry(name, "sudo.commands", "%r holds a character with a meaning of its own in sudoers" % text)
+            raise InvalidEntry(
+                name, "sudo.commands", "%r holds a character with a meaning of its own in sudoers" % text
+            )
 
 
 def _declare_keys(made: DeclaredAccounts, name: str, row: Mapping[str, Any], parent: Key, exact: bool) -> None:
@@ -203,10 +214,12 @@ def _admins(state: Mapping[Key, Observed], admin_groups: frozenset[str], passwor
         name, _blank, rest = entry.partition(" ")
         if kind == "ssh_key":
             able.add(name)
-        elif kind == "ssh_group" and rest in admin_groups:
+        elif (kind == "ssh_group" and rest in admin_groups) or (
+            kind == "ssh_sudo" and _found.attributes.get("all", True)
+        ):
             rooted.add(name)
-        elif kind == "ssh_sudo" and _found.attributes.get("all", True):
-            rooted.add(name)
-    closed = {o.entry for o in state.values() if o.kind == "ssh_account" and (o.disabled_since or o.attributes.get("closed"))}
+    closed = {
+        o.entry for o in state.values() if o.kind == "ssh_account" and (o.disabled_since or o.attributes.get("closed"))
+    }
     present = {o.entry for o in state.values() if o.kind == "ssh_account"}
     return ((able & rooted) - closed) & present

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import signal
 import stat
 
 __all__ = ["NotRegular", "fault_point", "read_bytes", "remove_file", "write_atomic"]
@@ -27,16 +28,13 @@ class NotRegular(OSError):
 
 
 def fault_point(name: str) -> None:
-    """Die here if the tests ask for it: INFOGERANCE_PERIMETER_FAULT=<name>[:<n>] kills at the n-th passage."""
+    """Die here if the tests ask for it: INFOGERANCE_PERIMETER_FAULT names the point, ..._FAULT_AT the passage."""
     wanted = os.environ.get("INFOGERANCE_PERIMETER_FAULT")
-    if not wanted:
+    if wanted is None or wanted not in (name, "*"):
         return
-    point, _colon, number = wanted.partition(":")
-    if point not in (name, "*"):
-        return
-    _PASSED[point] = _PASSED.get(point, 0) + 1
-    if _PASSED[point] == int(number or 1):
-        os.kill(os.getpid(), 9)
+    _PASSED[wanted] = _PASSED.get(wanted, 0) + 1
+    if _PASSED[wanted] == int(os.environ.get("INFOGERANCE_PERIMETER_FAULT_AT", "1")):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 _PASSED: dict[str, int] = {}
@@ -76,11 +74,11 @@ def write_atomic(
     uid: int = 0,
     gid: int = 0,
     dir_fd: int | None = None,
-    keep_owner: bool = True,
+    keep: bool = True,
 ) -> None:
     """Put ``data`` in place of ``path``. ``mode``, ``uid`` and ``gid`` serve where no file was.
 
-    With ``keep_owner`` false, ``uid`` and ``gid`` are set even over an old file.
+    With ``keep`` false they are set even over an old file.
     On any error (disk full, read-only, killed) the old file stands as it was.
     """
     folder, name = os.path.split(path)
@@ -92,20 +90,19 @@ def write_atomic(
     else:
         base = os.dup(dir_fd)
     try:
-        _write_in(base, name, data, mode, uid, gid, keep_owner)
+        _write_in(base, name, data, mode, uid, gid, keep)
     finally:
         os.close(base)
 
 
-def _write_in(base: int, name: str, data: bytes, mode: int, uid: int, gid: int, keep_owner: bool) -> None:
+def _write_in(base: int, name: str, data: bytes, mode: int, uid: int, gid: int, keep: bool) -> None:
     labels: dict[str, bytes] = {}
     with contextlib.suppress(FileNotFoundError):
         old = _open_regular(name, base)
         try:
             found = os.fstat(old)
-            mode = stat.S_IMODE(found.st_mode)
-            if keep_owner:
-                uid, gid = found.st_uid, found.st_gid
+            if keep:
+                mode, uid, gid = stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid
             for label in KEPT_XATTRS:
                 with contextlib.suppress(OSError):
                     labels[label] = os.getxattr(old, label)

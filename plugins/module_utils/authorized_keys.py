@@ -12,8 +12,8 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Iterable, Sequence
 
 __all__ = ["BadKey", "KeyLine", "edit", "parse_declared", "parse_file", "render"]
 
@@ -96,7 +96,7 @@ def parse_declared(text: str) -> KeyLine:
     if not isinstance(text, str) or not text.strip():
         raise BadKey("is empty")
     line = text.strip()
-    if any(ord(c) < 32 and c != "\t" or ord(c) == 127 for c in line):
+    if any((ord(c) < 32 and c != "\t") or ord(c) == 127 for c in line):
         raise BadKey("holds a line break or a control character: one key a line")
     if line.startswith("-----BEGIN"):
         raise BadKey("is a private key or a PEM file, not an OpenSSH public key")
@@ -137,7 +137,7 @@ def split_options(options: str) -> list[tuple[str, str | None]]:
             position += 1
         elif char == '"':
             quoted = not quoted
-        elif char == "," and not quoted or position == len(options):
+        elif (char == "," and not quoted) or position == len(options):
             word = options[start:position]
             if word:
                 name, equals, value = word.partition("=")

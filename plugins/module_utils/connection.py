@@ -66,7 +66,9 @@ def current() -> Connection:
         uids.add(login)
     words = details.get("SSH_CONNECTION", "").split()
     if ssh and not words:
-        return Connection(frozenset(uids), frozenset(names), notes=["an sshd serves us, its client's address is unknown"])
+        return Connection(
+            frozenset(uids), frozenset(names), notes=["an sshd serves us, its client's address is unknown"]
+        )
     return Connection(
         frozenset(uids),
         frozenset(names),

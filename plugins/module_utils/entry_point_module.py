@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import datetime
 import time
-from typing import Any, Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, Callable, Optional
 
 from .reconcile import (
     Action,
@@ -26,9 +27,11 @@ from .reconcile import (
     plan,
     result,
 )
+from .rollback import Armed, Journal, Touched, arm, settle_pending, take_reports
+from .rollback_program import roll_back
 from .state_directory import DEFAULT_ROOT, StateDirectory, StateError
 
-__all__ = ["Kind", "ServerProblem", "policy_arguments", "policy_of", "run"]
+__all__ = ["Kind", "ServerProblem", "confirm_arguments", "policy_arguments", "policy_of", "run"]
 
 
 class ServerProblem(Exception):
@@ -40,6 +43,8 @@ class Kind:
 
     #: Module name, used as ``entry_point_kind`` and as the name of the state file.
     name = ""
+    #: Notes moves while a change is armed; see rollback.Journal.
+    journal = Journal()
 
     def declare(self) -> Sequence[Declared]:
         """The client's list, validated whole. Raises InvalidEntry. Must not read the server."""
@@ -64,11 +69,15 @@ class Kind:
     def check(self, made: Plan) -> None:
         """Raise ServerProblem or InvalidEntry if the plan can't be carried out here. Runs in check mode, too."""
 
+    def touched(self, made: Plan) -> Touched:  # noqa: ARG002 - for subclasses
+        """What applying the plan may change, so that it can be put back. For kinds with ``confirm``."""
+        return Touched()
+
     def apply(self, made: Plan, done: Callable[[Action], None]) -> None:
         """Carry the plan out in its order and call ``done`` after each action that took effect."""
         raise NotImplementedError
 
-    def verify(self, made: Plan) -> Sequence[str]:
+    def verify(self, made: Plan) -> Sequence[str]:  # noqa: ARG002 - for subclasses
         """What is still open although the plan was applied (live sessions, flows, ...). Empty is good."""
         return ()
 
@@ -96,6 +105,15 @@ def policy_arguments() -> dict[str, Any]:
         },
         "lock_wait": {"type": "int", "default": 30},
         "state_directory": {"type": "path", "default": DEFAULT_ROOT},
+    }
+
+
+def confirm_arguments() -> dict[str, Any]:
+    """Argument spec of confirm-or-roll-back (doc fragment ``confirm``). The nonce comes from the action plugin."""
+    return {
+        "confirm": {"type": "str", "choices": ["auto", "never"], "default": "auto"},
+        "confirm_timeout": {"type": "int", "default": 60},
+        "_confirm_nonce": {"type": "str", "no_log": False},
     }
 
 
@@ -127,14 +145,14 @@ def run(module: Any, kind: Kind, state: StateDirectory) -> None:
     try:
         policy = policy_of(module.params)
         declared = list(kind.declare())
-        if module.check_mode:
-            outcome = _reconcile(kind, declared, policy, dry=True)
-        else:
-            # A converged server is found without the lock and without a trace; only a change needs it.
-            outcome = _reconcile(kind, declared, policy, dry=True)
-            if outcome["_plan"].actions and not outcome["refused"]:
-                with state.lock(module.params["lock_wait"]):
-                    outcome = _reconcile(kind, declared, policy, dry=False)
+        told = take_reports(state, mark=not module.check_mode)
+        # A converged server is found without the lock and without a trace; only a change needs it.
+        outcome = _reconcile(kind, declared, policy, None)
+        if outcome["_plan"].actions and not outcome["refused"] and not module.check_mode:
+            with state.lock(module.params["lock_wait"]):
+                settle_pending(state)
+                told += take_reports(state, mark=True)
+                outcome = _reconcile(kind, declared, policy, _arming(module.params, state, kind))
     except InvalidEntry as error:
         module.fail_json(msg=str(error), entry=error.entry, field=error.field, changed=False)
     except _Failed as failure:
@@ -145,11 +163,27 @@ def run(module: Any, kind: Kind, state: StateDirectory) -> None:
         module.fail_json(msg=str(error), changed=False)
     else:
         made: Plan = outcome.pop("_plan")
+        if told:
+            outcome["rolled_back"] = told
         if made.refused:
             module.fail_json(msg="refused, nothing was changed: " + "; ".join(made.refused), **outcome)
         if module._diff:
             outcome["diff"] = _diff(kind.name, made)
         module.exit_json(**outcome)
+
+
+Arming = Callable[[Plan], Optional[Armed]]
+
+
+def _arming(params: dict[str, Any], state: StateDirectory, kind: Kind) -> Arming:
+    nonce = params.get("_confirm_nonce")
+
+    def start(made: Plan) -> Armed | None:
+        if not nonce:
+            return None
+        return arm(state, kind.name, nonce, params["confirm_timeout"], kind.touched(made), made.actions)
+
+    return start
 
 
 class _Failed(Exception):
@@ -159,25 +193,33 @@ class _Failed(Exception):
         self.outcome = outcome
 
 
-def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, dry: bool) -> dict[str, Any]:
+def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, arming: Arming | None) -> dict[str, Any]:
+    """Observe, plan, guard; with ``arming``, which starts the roll-back timer, also apply and verify."""
     observed = list(kind.observe())
     wanted, applied_policy = kind.resolve(declared, observed, policy)
     made = plan(wanted, observed, applied_policy, kind.guards())
     if not made.refused:
         kind.check(made)
     applied: list[Action] = []
-    if dry or made.refused or not made.actions:
+    if arming is None or made.refused or not made.actions:
         return _outcome(kind, made, applied, changed=bool(made.actions) and not made.refused)
+    armed = arming(made)
+    kind.journal = Journal(armed.folder if armed else None)
     try:
         kind.apply(made, applied.append)
     except (ServerProblem, StateError, OSError) as error:
         message = "stopped after %d of %d actions: %s" % (len(applied), len(made.actions), error)
+        if armed and roll_back(armed.folder, message):
+            kind.observe()
+            raise _Failed(message + "; rolled back", _outcome(kind, made, [], changed=False)) from error
         raise _Failed(message, _outcome(kind, made, applied, changed=True)) from error
     observed = list(kind.observe())
     wanted, applied_policy = kind.resolve(declared, observed, policy)
     again = plan(wanted, observed, _settled(applied_policy))
     left = ["%s %s: %s" % (a.action, a.entry, a.reason) for a in again.actions] + list(kind.verify(made))
     outcome = _outcome(kind, made, applied, changed=True)
+    if armed:
+        outcome["confirmation"] = armed.extend()
     if left:
         raise _Failed("applied, but not proved: " + "; ".join(left), dict(outcome, unproved=left))
     return outcome

@@ -13,7 +13,8 @@ import contextlib
 import os
 import stat
 import subprocess
-from typing import Any, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 from .account_database import Account
 from .atomic_files import NotRegular, fault_point, read_bytes, remove_file, write_atomic
@@ -49,7 +50,9 @@ def park(account: Account, save: Any) -> list[dict[str, Any]]:
         except (FileNotFoundError, NotRegular):
             continue
         copy = save("parked.%d" % number, data)
-        rows.append({"path": path, "copy": copy, "mode": found.st_mode & 0o7777, "uid": found.st_uid, "gid": found.st_gid})
+        rows.append(
+            {"path": path, "copy": copy, "mode": found.st_mode & 0o7777, "uid": found.st_uid, "gid": found.st_gid}
+        )
     return rows
 
 

@@ -13,12 +13,11 @@ import os
 import shutil
 import signal
 import time
-from typing import Iterable
+from collections.abc import Iterable
 
 from .account_database import ToolFailed, command
 
 __all__ = ["end_all", "running"]
-
 
 
 def running(uids: Iterable[int]) -> dict[int, list[int]]:

@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Optional
 
 __all__ = [
     "Action",
@@ -42,7 +43,7 @@ __all__ = [
     "simulate",
 ]
 
-Key = Tuple[str, str]
+Key = tuple[str, str]
 
 REPORT, DISABLE, REMOVE = "report", "disable", "remove"
 #: Adds come before takes, so that a replaced key never leaves a gap.
@@ -74,11 +75,11 @@ class Declared:
     kind: str
     entry: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    expires: Optional[str] = None
-    person: Optional[str] = None
-    parent: Optional[Key] = None
+    expires: str | None = None
+    person: str | None = None
+    parent: Key | None = None
     staged: bool = False
-    uncreatable: Optional[str] = None
+    uncreatable: str | None = None
 
     @property
     def key(self) -> Key:
@@ -98,13 +99,13 @@ class Observed:
     entry: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
     managed: bool = False
-    protected: Optional[str] = None
-    disabled_since: Optional[str] = None
-    parent: Optional[Key] = None
-    person: Optional[str] = None
+    protected: str | None = None
+    disabled_since: str | None = None
+    parent: Key | None = None
+    person: str | None = None
     staged: bool = False
-    fault: Optional[str] = None
-    final: Optional[str] = None
+    fault: str | None = None
+    final: str | None = None
 
     @property
     def key(self) -> Key:
@@ -138,11 +139,11 @@ class Policy:
     obsolete: str = REPORT
     grace: int = 0
     adopt: bool = False
-    protect: FrozenSet[str] = frozenset()
+    protect: frozenset[str] = frozenset()
     max_obsolete: Limit = Limit(20, True)
     allow_empty: bool = False
-    expect_plan: Optional[str] = None
-    restore: FrozenSet[str] = frozenset()
+    expect_plan: str | None = None
+    restore: frozenset[str] = frozenset()
     departed: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -155,9 +156,9 @@ class Action:
     entry: str
     reason: str
     undo: str
-    person: Optional[str] = None
-    parent: Optional[Key] = None
-    changes: Mapping[str, Tuple[Any, Any]] = field(default_factory=dict)
+    person: str | None = None
+    parent: Key | None = None
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:
@@ -171,9 +172,9 @@ class Finding:
     kind: str
     entry: str
     reason: str
-    person: Optional[str] = None
+    person: str | None = None
     managed: bool = False
-    since: Optional[str] = None
+    since: str | None = None
 
 
 @dataclass(frozen=True)
@@ -181,19 +182,19 @@ class Plan:
     """The ordered actions, the findings, and the guards' refusals. A refused plan must not be applied."""
 
     id: str
-    actions: Tuple[Action, ...] = ()
-    obsolete: Tuple[Finding, ...] = ()
-    missing: Tuple[Finding, ...] = ()
-    protected: Tuple[Finding, ...] = ()
-    unmanaged: Tuple[Finding, ...] = ()
-    refused: Tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
+    obsolete: tuple[Finding, ...] = ()
+    missing: tuple[Finding, ...] = ()
+    protected: tuple[Finding, ...] = ()
+    unmanaged: tuple[Finding, ...] = ()
+    refused: tuple[str, ...] = ()
     declared: int = 0
     observed: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.actions)
 
-    def of(self, action: str, kind: Optional[str] = None) -> List[Action]:
+    def of(self, action: str, kind: str | None = None) -> list[Action]:
         """The actions of one name, and of one kind if given."""
         return [a for a in self.actions if a.action == action and kind in (None, a.kind)]
 
@@ -265,7 +266,7 @@ def plan(
 
 def simulate(
     observed: Iterable[Observed], made: Plan, declared: Iterable[Declared] = (), today: str = "1970-01-01"
-) -> Dict[Key, Observed]:
+) -> dict[Key, Observed]:
     """The server's entries after the plan, by key. A refused plan leaves them as they are."""
     state = {o.key: o for o in observed}
     if made.refused:
@@ -303,7 +304,7 @@ def simulate(
     return state
 
 
-def result(kind: str, made: Plan, applied: Sequence[Action] = ()) -> Dict[str, Any]:
+def result(kind: str, made: Plan, applied: Sequence[Action] = ()) -> dict[str, Any]:
     """The one shape that every module of this collection returns and the ledger stores."""
     return {
         "entry_point_kind": kind,
@@ -335,15 +336,15 @@ class _Draft:
         self.wanted = wanted
         self.found = found
         self.policy = policy
-        self.actions: List[Action] = []
-        self.obsolete: List[Finding] = []
-        self.missing: List[Finding] = []
-        self.protected: List[Finding] = []
-        self.unmanaged: List[Finding] = []
+        self.actions: list[Action] = []
+        self.obsolete: list[Finding] = []
+        self.missing: list[Finding] = []
+        self.protected: list[Finding] = []
+        self.unmanaged: list[Finding] = []
         #: Why a declared entry no longer counts as declared, by key.
         self.lapsed = {key: why for key, why in ((k, self._lapse(d)) for k, d in wanted.items()) if why}
 
-    def _lapse(self, want: Declared) -> Optional[str]:
+    def _lapse(self, want: Declared) -> str | None:
         # The day named is the first day without access: what expires today goes today.
         if want.expires and want.expires <= self.policy.today:
             return "expired on %s" % want.expires
@@ -366,7 +367,7 @@ class _Draft:
         owner: Key = have.parent or have.key
         return have.managed or (self.policy.adopt and owner in self.wanted)
 
-    def _keep(self, want: Declared, have: Optional[Observed]) -> None:
+    def _keep(self, want: Declared, have: Observed | None) -> None:
         if have is None:
             reason = want.uncreatable or "declared, not on the server"
             self.missing.append(Finding(want.kind, want.entry, reason, want.person))
@@ -393,7 +394,7 @@ class _Draft:
             reason = have.fault or "differs from the list: %s" % ", ".join(sorted(changes))
             self._add("update", want, reason, changes)
 
-    def _let_go(self, have: Observed, reason: str, want: Optional[Declared]) -> None:
+    def _let_go(self, have: Observed, reason: str, want: Declared | None) -> None:
         if have.parent is not None and self._covered(have.parent):
             return
         person = (want.person if want else None) or have.person
@@ -423,13 +424,18 @@ class _Draft:
         if self.policy.obsolete == REMOVE and _days(since, self.policy.today) >= self.policy.grace:
             self._add("remove", have, "%s, disabled since %s" % (reason, since), person=person)
 
-    def _protection(self, have: Observed, managed: bool) -> Optional[str]:
+    def _protection(self, have: Observed, managed: bool) -> str | None:
         if have.protected is not None:
             return have.protected
         if have.entry in self.policy.protect or (have.parent is not None and have.parent[1] in self.policy.protect):
             return "named by protect"
         above = self.found.get(have.parent) if have.parent is not None else None
-        if above is not None and managed and above.protected and (above.key not in self.wanted or above.key in self.lapsed):
+        if (
+            above is not None
+            and managed
+            and above.protected
+            and (above.key not in self.wanted or above.key in self.lapsed)
+        ):
             # The account must stay although the list lets it go: then so must what makes it work.
             return "belongs to %s: %s" % (above.entry, above.protected)
         return None
@@ -450,8 +456,8 @@ class _Draft:
         action: str,
         of: Any,
         reason: str,
-        changes: Optional[Mapping[str, Tuple[Any, Any]]] = None,
-        person: Optional[str] = None,
+        changes: Mapping[str, tuple[Any, Any]] | None = None,
+        person: str | None = None,
     ) -> None:
         self.actions.append(
             Action(
@@ -460,7 +466,7 @@ class _Draft:
                 entry=of.entry,
                 reason=reason,
                 undo=(action == "remove" and getattr(of, "final", None))
-                or _undo(action, of.kind, of.entry, of.parent, changes or {}),
+                or _undo(action, of.entry, of.parent, changes or {}),
                 person=person or of.person,
                 parent=of.parent,
                 changes=changes or {},
@@ -470,7 +476,9 @@ class _Draft:
     def finish(self, identity: str) -> Plan:
         # Stable sort: within a step the list's own order stays. Parents come before their children when
         # something is added, and after them when something is taken.
-        ranked = sorted(self.actions, key=lambda a: (ORDER.index(a.action), (a.parent is not None) ^ (a.action in TAKES)))
+        ranked = sorted(
+            self.actions, key=lambda a: (ORDER.index(a.action), (a.parent is not None) ^ (a.action in TAKES))
+        )
         return Plan(
             id=identity,
             actions=tuple(ranked),
@@ -489,7 +497,10 @@ def _common_guards(
     if not wanted and not policy.restore and not policy.allow_empty:
         yield "the declared list is empty: nearly always an inventory mistake (allow_empty: true if it is meant)"
     if policy.expect_plan is not None and policy.expect_plan != made.id:
-        yield "the plan is %s, not the reviewed %s: the list or the server changed since" % (made.id, policy.expect_plan)
+        yield "the plan is %s, not the reviewed %s: the list or the server changed since" % (
+            made.id,
+            policy.expect_plan,
+        )
     for kind in sorted({a.kind for a in made.actions}):
         going = sorted({a.entry for a in made.actions if a.kind == kind and a.action in TAKES})
         owners = {key for key, want in wanted.items()} if policy.adopt else set()
@@ -506,8 +517,8 @@ def _common_guards(
             )
 
 
-def _index(entries: Sequence[Any], side: str) -> Dict[Key, Any]:
-    indexed: Dict[Key, Any] = {}
+def _index(entries: Sequence[Any], side: str) -> dict[Key, Any]:
+    indexed: dict[Key, Any] = {}
     for entry in entries:
         if entry.key in indexed:
             raise InvalidEntry(entry.entry, entry.kind, "%s twice" % side)
@@ -521,7 +532,7 @@ def _check_parents(wanted: Mapping[Key, Declared], found: Mapping[Key, Observed]
             raise InvalidEntry(entry.entry, entry.kind, "belongs to %s, which is nowhere" % entry.parent[1])
 
 
-def _drop_children(state: Dict[Key, Observed], parent: Key) -> None:
+def _drop_children(state: dict[Key, Observed], parent: Key) -> None:
     for child in [k for k, o in state.items() if o.parent == parent]:
         del state[child]
 
@@ -534,9 +545,7 @@ def _canonical(attributes: Mapping[str, Any]) -> str:
     return json.dumps(dict(attributes), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def _undo(
-    action: str, kind: str, entry: str, parent: Optional[Key], changes: Mapping[str, Tuple[Any, Any]]
-) -> str:
+def _undo(action: str, entry: str, parent: Key | None, changes: Mapping[str, tuple[Any, Any]]) -> str:
     if action == "create":
         return "take %s off the list and run with obsolete=disable" % entry
     if action == "update":
@@ -552,7 +561,7 @@ def _undo(
     return "restore: [%s], or declare it again" % entry
 
 
-def _action_result(action: Action) -> Dict[str, Any]:
+def _action_result(action: Action) -> dict[str, Any]:
     shown = {
         "action": action.action,
         "kind": action.kind,
@@ -565,7 +574,7 @@ def _action_result(action: Action) -> Dict[str, Any]:
     return shown
 
 
-def _finding_result(finding: Finding, **more: Any) -> Dict[str, Any]:
+def _finding_result(finding: Finding, **more: Any) -> dict[str, Any]:
     shown = {k: v for k, v in asdict(finding).items() if k in ("kind", "entry", "reason") or (v and k != "managed")}
     shown.update(more)
     return shown

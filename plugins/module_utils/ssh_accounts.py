@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
 
 from .account_changes import AccountChanges
 from .account_database import Account, AccountDatabase, ToolFailed
 from .account_entries import DeclaredAccounts, Manage, declare, last_admin, parse_manage
+from .account_touched import touched
 from .connection import Connection, connecting_key, current
-from .entry_point_module import Kind, ServerProblem, policy_arguments
+from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments
 from .key_files import KeyFile, read_key_file
 from .parked import owned_files
 from .processes import running
 from .reconcile import Action, Declared, Guard, InvalidEntry, Key, Observed, Plan
+from .rollback import Touched
 from .sshd import Sshd, SshdProblem
 from .state_directory import StateDirectory
 from .sudoers import Grant, Sudoers, admin_groups, grants_all, render_rule
@@ -51,7 +54,7 @@ def arguments() -> dict[str, Any]:
         "uids": {"type": "list", "elements": "str", "default": []},
         "names": {"type": "list", "elements": "str", "default": []},
     }
-    spec = policy_arguments()
+    spec = {**policy_arguments(), **confirm_arguments()}
     spec.update(
         accounts={"type": "list", "elements": "dict", "required": True, "options": account},
         manage={"type": "dict", "options": manage},
@@ -101,6 +104,10 @@ class SshAccounts(Kind):
             "accounts": loaded.get("accounts", {}), "disabled": loaded.get("disabled", {}),
             "tombstones": loaded.get("tombstones", []),
         }  # fmt: skip
+        for tombstone in self.registry["tombstones"]:
+            # A run killed right after userdel leaves both; the account is gone, so only the tombstone counts.
+            if tombstone["name"] not in self.database.accounts:
+                self.registry["disabled"].pop(tombstone["name"], None)
         self.grants = self.sudoers.grants()
         self.admin_groups = admin_groups(self.grants)
         try:
@@ -128,7 +135,9 @@ class SshAccounts(Kind):
                 continue
             tombstone = next((t for t in reversed(self.registry["tombstones"]) if t["name"] == name), None)
             if tombstone is None:
-                raise InvalidEntry(name, "restore", "was neither disabled nor removed by this collection on this server")
+                raise InvalidEntry(
+                    name, "restore", "was neither disabled nor removed by this collection on this server"
+                )
             since = tombstone["at"][:10]
             rows.append(Observed("ssh_account", name, {}, True, None, since, None, None, True))
         return rows
@@ -206,7 +215,9 @@ class SshAccounts(Kind):
             )
         return entries
 
-    def _key_protection(self, account: Account, entry: str, fingerprint: str, files: set[str], mine: bool) -> str | None:
+    def _key_protection(
+        self, account: Account, entry: str, fingerprint: str, files: set[str], mine: bool
+    ) -> str | None:
         if fingerprint in self.params["protect"]:
             return "named by protect"
         shared = [path for path in files if path in self.shared_files]
@@ -233,7 +244,9 @@ class SshAccounts(Kind):
             # The rule compares as text; where it is the declared one, it shows as the declared value.
             shown = {k: wanted[k] for k in ("commands", "nopasswd", "runas")} if same else rule
             rows.append(
-                Observed("ssh_sudo", account.name, {"sudo": shown, "all": grants_all(rule)}, True, guarded, None, parent)
+                Observed(
+                    "ssh_sudo", account.name, {"sudo": shown, "all": grants_all(rule)}, True, guarded, None, parent
+                )
             )
         others: dict[str, list[Grant]] = {}
         for grant in self.grants:
@@ -243,8 +256,13 @@ class SshAccounts(Kind):
             everything = any(grants_all(g.text) for g in grants)
             rows.append(
                 Observed(
-                    "ssh_sudo", "%s %s" % (account.name, path), {"rules": [g.text for g in grants], "all": everything},
-                    managed and grants[0].alone, guarded, None, parent,
+                    "ssh_sudo",
+                    "%s %s" % (account.name, path),
+                    {"rules": [g.text for g in grants], "all": everything},
+                    managed and grants[0].alone,
+                    guarded,
+                    None,
+                    parent,
                 )  # fmt: skip
             )
         return rows
@@ -277,7 +295,9 @@ class SshAccounts(Kind):
         record = self.registry["disabled"].get(account.name)
         if record is None or record.get("uid") != account.uid:
             return None
-        keys = any(line.fingerprint for f in self.files[account.name] for line in f.lines if f.path not in self.shared_files)
+        keys = any(
+            line.fingerprint for f in self.files[account.name] for line in f.lines if f.path not in self.shared_files
+        )
         alive = self.terminate and self.running.get(account.uid)
         expired = account.expires is not None and account.expires <= self.today
         sudo = any(g.who == account.name and g.alone for g in self.grants)
@@ -326,7 +346,9 @@ class SshAccounts(Kind):
                     name, "name", "is a system account here (uid %d); system: true manages its keys only" % here.uid
                 )
             if here is None and name in self.database.groups and not row.get("gid"):
-                raise InvalidEntry(name, "name", "is a group on this server already; a new account would need that name")
+                raise InvalidEntry(
+                    name, "name", "is a group on this server already; a new account would need that name"
+                )
             uid = row.get("uid")
             if uid is not None and here is None:
                 if uid in by_uid:
@@ -335,9 +357,15 @@ class SshAccounts(Kind):
                     told = (uid, former[uid]["name"], former[uid]["at"][:10])
                     raise InvalidEntry(name, "uid", "%d was %s's until %s and is never given again" % told)
             if uid is not None and here is not None and here.uid != uid:
-                raise InvalidEntry(name, "uid", "is %d on this server, the list says %d; a uid is never changed" % (here.uid, uid))
+                raise InvalidEntry(
+                    name, "uid", "is %d on this server, the list says %d; a uid is never changed" % (here.uid, uid)
+                )
             if row.get("home") and here is not None and here.home != row["home"]:
-                raise InvalidEntry(name, "home", "is %s on this server, the list says %s; homes are not moved" % (here.home, row["home"]))
+                raise InvalidEntry(
+                    name,
+                    "home",
+                    "is %s on this server, the list says %s; homes are not moved" % (here.home, row["home"]),
+                )
             for group in row.get("groups") or []:
                 if group not in self.database.groups:
                     raise InvalidEntry(name, "groups", "there is no group %s on this server" % group)
@@ -360,7 +388,9 @@ class SshAccounts(Kind):
                     if file.path in self.shared_files and action.action != "remove":
                         raise InvalidEntry(name, "keys", "%s is read for several accounts" % file.path)
                 if not self.sshd.key_file_patterns(name):
-                    raise InvalidEntry(name, "keys", "sshd reads no key file for this account (AuthorizedKeysFile none)")
+                    raise InvalidEntry(
+                        name, "keys", "sshd reads no key file for this account (AuthorizedKeysFile none)"
+                    )
             if action.kind == "ssh_sudo" and action.action in ("create", "update") and not _has_visudo():
                 raise InvalidEntry(name, "sudo", "sudo is not installed on this server")
 
@@ -394,6 +424,9 @@ class SshAccounts(Kind):
 
     # -- apply, verify, tell ----------------------------------------------------------------------------------
 
+    def touched(self, made: Plan) -> Touched:
+        return touched(self, made)
+
     def apply(self, made: Plan, done: Callable[[Action], None]) -> None:
         changes = AccountChanges(self)
         try:
@@ -413,7 +446,9 @@ class SshAccounts(Kind):
 
     def details(self) -> dict[str, Any]:
         told: dict[str, Any] = {
-            "access": self.access([o.entry for o in self.observed.values() if o.kind == "ssh_account" and self._worth_telling(o)]),
+            "access": self.access(
+                [o.entry for o in self.observed.values() if o.kind == "ssh_account" and self._worth_telling(o)]
+            ),
             "access_not_controlled": self.not_controlled(),
             "problems": self.problems(),
             "notes": list(self.notes),
@@ -457,14 +492,24 @@ class SshAccounts(Kind):
     def not_controlled(self) -> list[str]:
         """Ways in that this module reads but doesn't reconcile."""
         told = []
-        for name in ("authorizedkeyscommand", "trustedusercakeys", "authorizedprincipalsfile", "authorizedprincipalscommand"):
+        for name in (
+            "authorizedkeyscommand",
+            "trustedusercakeys",
+            "authorizedprincipalsfile",
+            "authorizedprincipalscommand",
+        ):
             value = self.effective.one(name, "none")
             if value != "none":
                 told.append("sshd %s %s" % (name, value))
         if self.effective.one("permitemptypasswords") == "yes":
             told.append("sshd permitemptypasswords yes")
         told += ["%s comes from a directory service" % name for name in self.database.remote_accounts()]
-        told += ["%s holds a certificate authority for %s" % (f.path, n) for n, files in self.files.items() for f in files if any(k.is_ca for k in f.lines)]
+        told += [
+            "%s holds a certificate authority for %s" % (f.path, n)
+            for n, files in self.files.items()
+            for f in files
+            if any(k.is_ca for k in f.lines)
+        ]
         return told
 
     def problems(self) -> list[str]:
@@ -476,7 +521,10 @@ class SshAccounts(Kind):
                     told.append("%s: %s" % (name, file.problem))
                 bad = [number for number, line in enumerate(file.lines, 1) if line.problem]
                 if bad:
-                    told.append("%s: %s: line %s: no key that sshd could use; kept" % (name, file.path, ", ".join(map(str, bad[:20]))))
+                    told.append(
+                        "%s: %s: line %s: no key that sshd could use; kept"
+                        % (name, file.path, ", ".join(map(str, bad[:20])))
+                    )
         for path, names in self.shared_files.items():
             told.append("%s is read for several accounts: %s" % (path, ", ".join(names[:5])))
         for name, row in self.wanted.rows.items():
@@ -493,7 +541,11 @@ class SshAccounts(Kind):
             told.append("%s: declared, but expired on the server since %s" % (account.name, account.expires))
         group_names = set(account.groups) | {n for n, (gid, _m) in self.database.groups.items() if gid == account.gid}
         allow, groups = self.effective.words("allowusers"), self.effective.words("allowgroups")
-        if allow and not self.sshd.per_user and not any(_plain(w) == account.name or "*" in w or "?" in w for w in allow):
+        if (
+            allow
+            and not self.sshd.per_user
+            and not any(_plain(w) == account.name or "*" in w or "?" in w for w in allow)
+        ):
             told.append("%s: declared, but not in sshd's AllowUsers" % account.name)
         if groups and not self.sshd.per_user and not (group_names & set(groups)) and not any("*" in g for g in groups):
             told.append("%s: declared, but in no group of sshd's AllowGroups" % account.name)
@@ -509,4 +561,6 @@ def _plain(word: str) -> str:
 
 
 def _has_visudo() -> bool:
-    return any(os.access(os.path.join(p, "visudo"), os.X_OK) for p in ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"))
+    return any(
+        os.access(os.path.join(p, "visudo"), os.X_OK) for p in ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin")
+    )

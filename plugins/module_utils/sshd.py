@@ -13,8 +13,8 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator
 
 __all__ = ["Effective", "Sshd", "SshdProblem", "drop_from_allow_users"]
 
@@ -55,7 +55,9 @@ class Sshd:
     def __init__(self, config: str = "/etc/ssh/sshd_config", address: str = "127.0.0.1") -> None:
         self.config = config
         self.address = address
-        self.program = next((p for p in ("/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd") if os.path.exists(p)), None)
+        self.program = next(
+            (p for p in ("/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd") if os.path.exists(p)), None
+        )
         self._global: Effective | None = None
         self._users: dict[str, Effective] = {}
         self._match: tuple[bool, list[str]] | None = None

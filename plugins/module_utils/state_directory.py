@@ -21,7 +21,8 @@ import json
 import os
 import stat
 import time
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from .atomic_files import fault_point, read_bytes, write_atomic
 

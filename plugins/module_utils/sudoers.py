@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 from .account_database import ToolFailed, command
 from .atomic_files import fault_point, read_bytes, remove_file, write_atomic
@@ -38,7 +39,12 @@ class Grant:
 def render_rule(account: str, sudo: dict[str, Any]) -> str:
     """The line for ``sudo: {commands, runas, nopasswd}``; commands are checked by the caller."""
     commands = ", ".join(_escape(c) for c in sudo["commands"])
-    return "%s ALL=(%s) %s%s" % (_escape_name(account), sudo["runas"], "NOPASSWD: " if sudo["nopasswd"] else "", commands)
+    return "%s ALL=(%s) %s%s" % (
+        _escape_name(account),
+        sudo["runas"],
+        "NOPASSWD: " if sudo["nopasswd"] else "",
+        commands,
+    )
 
 
 def _escape(text: str) -> str:

@@ -207,7 +207,7 @@ class VpnCertificates(Kind):
             return "is the authority's own certificate"
         if cn in self.params["server_names"]:
             return "is a server, by server_names"
-        if cn in (socket.gethostname(), socket.getfqdn() if cn and "." in cn else None):
+        if cn is not None and cn in (socket.gethostname(), os.uname().nodename):
             return "carries this host's name"
         if cn in here:
             return "carries this connection"

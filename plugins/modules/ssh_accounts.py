@@ -25,6 +25,7 @@ author:
 extends_documentation_fragment:
   - infogerance.perimeter.attributes
   - infogerance.perimeter.reconcile
+  - infogerance.perimeter.confirm
 attributes:
   check_mode:
     support: full
@@ -252,6 +253,20 @@ notes:
   returned: success
   type: list
   elements: str
+confirmation:
+  description:
+    - How the change was proved. C(status) is C(confirmed), C(rolled back), C(unknown), C(nothing to confirm), or why
+      nothing was armed.
+  returned: always
+  type: dict
+  sample:
+    status: confirmed
+    timer: unit infogerance-perimeter-rollback-0f4c.service
+rolled_back:
+  description: Changes that the server took back by itself since the last run.
+  returned: when there are any
+  type: list
+  elements: dict
 files_left:
   description: Files of removed accounts below O(scan), and whether the search was complete.
   returned: when O(scan) is given

@@ -16,7 +16,9 @@ import yaml
 ROOT = tree.ROOT
 NAMES = tree.files(untracked=True)
 # Texts whose form is not ours to choose, or that cannot hold a comment.
-NO_HEADER = re.compile(r"^(LICENSE|CHANGELOG\.md|changelogs/changelog\.yaml|.*\.(json|png|gz|sqlite3|svg))$")
+NO_HEADER = re.compile(
+    r"^(LICENSE|CHANGELOG\.md|changelogs/changelog\.yaml|.*\.(json|png|gz|sqlite3|svg)|tests/sanity/ignore-.*\.txt)$"
+)
 HEADER = (
     "Copyright (c) 2026, infogerance.perimeter contributors",
     "GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",

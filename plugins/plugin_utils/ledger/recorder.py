@@ -4,7 +4,7 @@
 """One run's way into the ledger. Knows nothing of Ansible: the callback tells it what happens.
 
 Intent first: `started` is committed before the first task. Then rows gather in memory and are committed at task
-boundaries, and never so often that the commits would cost the run more than a fortieth of its time.
+boundaries, as long as the commits have cost the run less than half a second and a fortieth of its time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger impor
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
 
-PATIENCE = 40
+ALLOWANCE_SECONDS = 0.5
+SHARE = 1 / 40
 _BUSY_SECONDS = 5.0
 _RETRY_SECONDS = 30.0
 
@@ -62,7 +63,8 @@ class Recorder:
         self._seen: dict[str, Counter[str]] = {}
         self._results = 0
         self._begun = 0.0
-        self._next_flush = 0.0
+        self._not_before = 0.0
+        self._spent = 0.0
 
     @property
     def mine(self) -> bool:
@@ -90,7 +92,7 @@ class Recorder:
                 transaction.add(self._queue)
         except LedgerError as error:
             self.failure = error
-            self._next_flush = self._monotonic() + _RETRY_SECONDS
+            self._not_before = self._monotonic() + _RETRY_SECONDS
             raise
         self._queue.clear()
         return reaped
@@ -125,21 +127,22 @@ class Recorder:
                 self._add(record.CHANGE, {**change, "clients": clients}, host=host)
 
     def boundary(self) -> LedgerError | None:
-        """Commit what has gathered, unless it is too soon. Returns the first failure, once; the rows are kept."""
-        if not self._queue or not self.mine or self._monotonic() < self._next_flush:
+        """Commit what has gathered, unless commits cost too much. Returns the first failure once; rows are kept."""
+        if not self._queue or not self.mine:
             return None
         begun = self._monotonic()
+        if begun < self._not_before or self._spent > ALLOWANCE_SECONDS + SHARE * (begun - self._begun):
+            return None
         try:
             with self._ledger.transaction(timeout=_BUSY_SECONDS) as transaction:
                 transaction.add(self._queue)
         except LedgerError as error:
-            self._next_flush = self._monotonic() + _RETRY_SECONDS
+            self._not_before = self._monotonic() + _RETRY_SECONDS
             first, self.failure = self.failure is None, error
             return error if first else None
         self._queue.clear()
         self.failure = None
-        ended = self._monotonic()
-        self._next_flush = ended + PATIENCE * (ended - begun)
+        self._spent += self._monotonic() - begun
         return None
 
     def finish(

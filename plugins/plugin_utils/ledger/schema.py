@@ -69,19 +69,19 @@ _VERSION_1 = (
         ORDER BY x.kind = 'ended' DESC, x.id DESC LIMIT 1)
       WHERE s.kind = 'started'""",  # noqa: S608
     """CREATE VIEW intervention_hosts AS
-      SELECT h.run_id AS run_id, h.host AS host, json_extract(h.body, '$.clients[0]') AS client,
+      SELECT h.id AS id, h.run_id AS run_id, h.host AS host, json_extract(h.body, '$.clients[0]') AS client,
         json_extract(h.body, '$.clients') AS clients,
         json_extract(r.body, '$.verdict') AS verdict, json_extract(r.body, '$.counts') AS counts
       FROM records h
       LEFT JOIN records r ON r.run_id = h.run_id AND r.kind = 'host_result' AND r.host = h.host
       WHERE h.kind = 'host'""",
     """CREATE VIEW intervention_tasks AS
-      SELECT run_id, host, at, json_extract(body, '$.status') AS status, json_extract(body, '$.action') AS action,
+      SELECT id, run_id, host, at, json_extract(body, '$.status') AS status, json_extract(body, '$.action') AS action,
         json_extract(body, '$.name') AS name, json_extract(body, '$.location') AS location,
         json_extract(body, '$.ignored') AS ignored
       FROM records WHERE kind = 'task'""",
     """CREATE VIEW entry_point_reviews AS
-      SELECT run_id, host, at, json_extract(body, '$.entry_point_kind') AS entry_point_kind,
+      SELECT id, run_id, host, at, json_extract(body, '$.entry_point_kind') AS entry_point_kind,
         json_extract(body, '$.plan_id') AS plan_id, json_extract(body, '$.clients[0]') AS client,
         json_extract(body, '$.clients') AS clients, json_extract(body, '$.counts') AS counts,
         json_extract(body, '$.refused') AS refused
@@ -93,6 +93,11 @@ _VERSION_1 = (
         json_extract(body, '$.person') AS person, json_extract(body, '$.status') AS status,
         json_extract(body, '$.entry_point_kind') AS entry_point_kind, json_extract(body, '$.plan_id') AS plan_id
       FROM records WHERE kind = 'change'""",
+    """CREATE VIEW intervention_corrections AS
+      SELECT id, run_id, at, json_extract(body, '$.category') AS category, json_extract(body, '$.contract') AS contract,
+        json_extract(body, '$.label') AS label, json_extract(body, '$.note') AS note,
+        json_extract(body, '$.by') AS corrected_by, json_extract(body, '$.reason') AS reason
+      FROM records WHERE kind = 'corrected'""",
 )
 
 MIGRATIONS: tuple[Sequence[str], ...] = (_VERSION_1,)

@@ -57,7 +57,7 @@ def test_each_flavour_takes_logins_and_gives_root_by_sudo(make_host: HostFactory
 
 def test_a_plain_host_starts_within_two_seconds_on_a_busy_machine(make_host: HostFactory) -> None:
     make_host()
-    best = min(_timed(make_host) for _ in range(3))
+    best = min(_timed(make_host) for _attempt in range(3))
     assert best < 2.0
 
 
@@ -174,7 +174,7 @@ def test_restarting_sshd_applies_its_configuration_and_spares_live_sessions(
     assert host.can_log_in("deploy")
     host.restart_sshd()
     assert not host.can_log_in("deploy")
-    out, _ = live.communicate("there\n", timeout=10)
+    out, _err = live.communicate("there\n", timeout=10)
     assert out == "got there\n"
     host.write("/etc/ssh/sshd_config.d/lab.conf", "NoSuchOption yes\n")
     with pytest.raises(CommandError, match="NoSuchOption"):
@@ -258,6 +258,11 @@ def test_a_killed_test_run_leaves_hosts_that_the_next_one_sweeps(other_checkout:
 def test_the_image_name_follows_the_recipe_and_not_the_order_of_packages() -> None:
     assert host_tag("bookworm", ["ufw", "ipset"]) == host_tag("bookworm", ["ipset", "ufw", "ipset"])
     assert len({host_tag("bookworm"), host_tag("trixie"), host_tag("bookworm", ["ufw"])}) == 3
+
+
+def test_extra_packages_are_there_and_only_for_who_asked(make_host: HostFactory) -> None:
+    assert make_host(extra_packages=["tree"]).run("tree --version").stdout.startswith("tree v")
+    assert make_host().run("command -v tree", check=False).returncode != 0
 
 
 def test_the_state_directory_is_private_even_when_it_was_not(tmp_path: Path) -> None:

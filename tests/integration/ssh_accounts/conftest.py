@@ -70,7 +70,9 @@ def deploy(host: Host) -> dict[str, Any]:
 def reconcile(ansible: Callable[..., Any]) -> Callable[..., Outcome]:
     """``reconcile(host, accounts, obsolete="disable")`` over SSH; ``check`` and ``diff`` go to Ansible."""
 
-    def call(host: Host, accounts: list[dict[str, Any]], check: bool = False, diff: bool = False, **policy: Any) -> Outcome:
+    def call(
+        host: Host, accounts: list[dict[str, Any]], check: bool = False, diff: bool = False, **policy: Any
+    ) -> Outcome:
         rc, result, output = ansible(host, MODULE, dict(policy, accounts=accounts), check=check, diff=diff)
         return Outcome(rc, result, output)
 
@@ -90,3 +92,13 @@ def account(host: Host, keys: Callable[[str], KeyPair]) -> Callable[..., KeyPair
         return pair
 
     return make
+
+
+@pytest.fixture
+def worker_port(worker_id: str = "master") -> int:
+    """A local port for a tunnel; workers of one run don't share it."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -16,7 +16,12 @@ def test_a_declared_account_is_made_and_its_owner_can_log_in_and_use_sudo(host, 
     first = reconcile(host, [deploy, alice])
     assert first.rc == 0, first.output
     assert ("create", "ssh_account alice") in first.actions("applied")
-    assert {"kind": "ssh_account", "entry": "alice", "reason": "declared, not on the server", "person": "alice.martin"} in first.result["missing"]
+    assert {
+        "kind": "ssh_account",
+        "entry": "alice",
+        "reason": "declared, not on the server",
+        "person": "alice.martin",
+    } in first.result["missing"]
     assert host.can_log_in("alice", keys("alice").private)
     assert host.ssh("alice", "sudo -n id -u", keys("alice").private).stdout.strip() == "0"
     assert "adm" in host.ssh("alice", "id -Gn", keys("alice").private).stdout.split()

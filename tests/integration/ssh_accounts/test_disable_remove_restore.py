@@ -95,7 +95,7 @@ def test_removal_waits_for_the_grace_then_archives_the_home(host, reconcile, dep
     assert last.actions("applied") == [("remove", "ssh_account bob")]
     assert host.run("getent passwd bob", check=False).returncode != 0
     assert not host.exists("/home/bob")
-    found = host.run("find / -xdev -name work.txt -not -path \"/proc/*\"").stdout.split()
+    found = host.run('find / -xdev -name work.txt -not -path "/proc/*"').stdout.split()
     assert len(found) == 1 and host.read(found[0]) == b"his work\n"
 
 
@@ -124,7 +124,9 @@ def test_restoring_what_was_never_taken_is_an_error_that_names_it(host, reconcil
 def test_who_is_declared_again_is_enabled_with_the_declared_keys_only(host, reconcile, deploy, account, keys):
     _plant(host, account, keys)
     reconcile(host, [deploy], obsolete="disable", manage=MANAGE)
-    back = reconcile(host, [deploy, {"name": "bob", "keys": [keys("bob-new").public]}], obsolete="disable", manage=MANAGE)
+    back = reconcile(
+        host, [deploy, {"name": "bob", "keys": [keys("bob-new").public]}], obsolete="disable", manage=MANAGE
+    )
     assert back.rc == 0, back.output
     assert back.actions("applied")[:2] == [
         ("create", f"ssh_key bob {keys('bob-new').fingerprint}"), ("enable", "ssh_account bob"),
@@ -157,7 +159,9 @@ def test_what_expires_today_is_closed_today(host, reconcile, deploy, keys):
 def test_who_has_left_is_closed_although_the_list_still_names_the_account(host, reconcile, deploy, keys):
     entry = {"name": "carol", "person": "carol.petit", "keys": [keys("carol").public]}
     reconcile(host, [deploy, entry])
-    gone = reconcile(host, [deploy, entry], obsolete="disable", departed=[{"person": "carol.petit", "since": "2026-01-31"}])
+    gone = reconcile(
+        host, [deploy, entry], obsolete="disable", departed=[{"person": "carol.petit", "since": "2026-01-31"}]
+    )
     assert gone.result["applied"][0]["reason"] == "carol.petit left on 2026-01-31", gone.output
     assert not host.can_log_in("carol", keys("carol").private)
 

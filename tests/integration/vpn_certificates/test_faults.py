@@ -13,7 +13,9 @@ STATE = "/var/lib/infogerance-perimeter"
 
 def _kill_at(vpn, point: str, declared: list, **more):
     """Run the module on the host and die at this point, with SIGKILL."""
-    env = {"task": {"environment": {"INFOGERANCE_PERIMETER_FAULT": point}}}
+    name, _at, passage = point.partition("@")
+    fault = {"INFOGERANCE_PERIMETER_FAULT": name, "INFOGERANCE_PERIMETER_FAULT_AT": passage or "1"}
+    env = {"task": {"environment": fault}}
     outcome = vpn.run(declared, run=env, **more)
     assert outcome.rc != 0, f"{point} was never passed"
     assert "plan" not in outcome.result, "it was not killed"
@@ -22,7 +24,7 @@ def _kill_at(vpn, point: str, declared: list, **more):
 @pytest.mark.parametrize(
     "point",
     [
-        "write:opened:1", "write:synced:2", "disable:client-file", "archive:made", "crl:before-index", "crl:index-written",
+        "write:opened@1", "write:synced@2", "disable:client-file", "archive:made", "crl:before-index", "crl:index-written",
         "crl:list-written", "crl:installed", "sessions:cut", "write:unlinked",
     ],
 )  # fmt: skip
@@ -83,6 +85,7 @@ def test_a_full_disk_leaves_the_old_list(make_vpn):
 
 def test_a_full_disk_between_index_and_list_is_finished_later(make_vpn):
     vpn = make_vpn("alice", "carol", options={"crl-verify": "/srv/small/crl.pem"}, start=False)
+    vpn.host.run("mkdir /srv/small")
     vpn.host.mount_tmpfs("/srv/small", "16k")
     vpn.host.run(f"cp {vpn.authority.target}/crl.pem /srv/small/ && chmod 755 /srv/small")
     vpn.server.start()

@@ -156,7 +156,8 @@ def test_never_more_than_max_obsolete_lose_access(situation, limit):
     made = r.plan(declared, observed, replace(policy, max_obsolete=r.Limit(limit)))
     after = r.simulate(observed, made, declared, TODAY)
     gone = [
-        o for o in observed
+        o
+        for o in observed
         if o.kind == "account" and o.disabled_since is None and (o.key not in after or after[o.key].disabled_since)
     ]
     assert len(gone) <= limit

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report's action plugin: options in, report out. Reads the ledger on the controller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_path
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import making, writing
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import PeriodError, parse
+
+display = Display()
+
+_OPTIONS = {
+    "period": {"type": "str", "required": True},
+    "client": {"type": "str"},
+    "language": {"type": "str", "choices": ["fr", "en"], "default": "fr"},
+    "timezone": {"type": "str", "default": "UTC"},
+    "directory": {"type": "path"},
+    "formats": {
+        "type": "list",
+        "elements": "str",
+        "choices": list(making.FORMATS),
+        "default": list(making.FORMATS),
+    },
+    "ledger": {"type": "path"},
+}
+
+
+class ActionModule(ActionBase):
+    """Runs where ansible-playbook runs, whatever the task's host is."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        client = (options["client"] or "").strip() or None
+        try:
+            period = parse(options["period"], options["timezone"])
+            ledger = Ledger(configured_path(options["ledger"]))
+            if not ledger.path.exists():
+                raise AnsibleActionFail(f"there is no ledger at {ledger.path}: has the callback recorded a run yet?")
+            made = making.make(ledger, period, client, options["language"], options["formats"])
+        except (PeriodError, LedgerError) as error:
+            raise AnsibleActionFail(str(error)) from None
+        if client is not None and client not in made.known_clients:
+            known = ", ".join(made.known_clients) or "none"
+            raise AnsibleActionFail(f"client {client!r} is not in the ledger. Known clients: {known}")
+        for fault in made.report["ledger"]["faults"]:
+            display.warning(f"the ledger's chain is broken: {fault}")
+        files = []
+        if options["directory"]:
+            directory = Path(options["directory"]).expanduser()
+            for name, text in made.files.items():
+                try:
+                    changed = writing.write_changed(directory / name, text, pretend=self._task.check_mode)
+                except OSError as error:
+                    raise AnsibleActionFail(f"{directory / name} cannot be written: {error.strerror}") from None
+                result["changed"] = result.get("changed", False) or changed
+                files.append(str(directory / name))
+        display.display(made.text)
+        result.update(
+            changed=result.get("changed", False),
+            summary=made.report["summary"],
+            files=files,
+            ledger_faults=made.report["ledger"]["faults"],
+            table=made.text,
+        )
+        return result

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter: the result of an entry-point module as lines to read on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+DOCUMENTATION = r"""
+name: access_summary
+short_description: The result of an entry-point module as lines to read
+version_added: 0.1.0
+description:
+  - What is obsolete, missing, protected and unmanaged, what was done, and what to do next.
+author:
+  - infogerance.perimeter contributors (@infogerance)
+positional: _input
+options:
+  _input:
+    description: The registered result of M(infogerance.perimeter.ssh_accounts) or another entry-point module.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show what the module found
+  ansible.builtin.debug:
+    msg: "{{ access_result | infogerance.perimeter.access_summary }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The lines.
+  type: list
+  elements: str
+"""
+
+#: Longer lists are cut on the terminal; the result and the ledger hold them whole.
+MOST = 40
+
+
+def access_summary(result: Mapping[str, Any]) -> list[str]:
+    """Lines for a terminal: one an entry with its reason, then what to do next."""
+    if not isinstance(result, Mapping) or "entry_point_kind" not in result:
+        message = result.get("msg") if isinstance(result, Mapping) else None
+        if message:
+            return [str(message)]
+        raise AnsibleFilterError("access_summary wants the result of an entry-point module")
+    counts = result["counts"]
+    told = ", ".join(f"{counts[name]} {name}" for name in ("declared", "observed", "planned", "applied"))
+    lines = [f"{result['entry_point_kind']}: {told} (plan {result['plan_id'][:12]})"]
+    applied = {(a["action"], a["kind"], a["entry"]) for a in result["applied"]}
+    planned = [
+        f"{'done' if (a['action'], a['kind'], a['entry']) in applied else 'plan'}: {_action(a)}" for a in result["plan"]
+    ]
+    lines += _cut(planned)
+    for field in ("obsolete", "missing", "protected", "unmanaged"):
+        shown = {(a["kind"], a["entry"]) for a in result["plan"]}
+        rows = [r for r in result[field] if (r["kind"], r["entry"]) not in shown]
+        lines += _cut([f"{field}: {r['kind']} {r['entry']}: {r['reason']}" for r in rows])
+    for field in ("refused", "alarms", "problems", "access_not_controlled", "notes", "unproved"):
+        lines += _cut([f"{field}: {text}" for text in result.get(field) or []])
+    return lines + _next(result)
+
+
+def _action(action: Mapping[str, Any]) -> str:
+    person = f" ({action['person']})" if action.get("person") else ""
+    return f"{action['action']} {action['kind']} {action['entry']}{person}: {action['reason']}"
+
+
+def _cut(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= MOST else [*lines[:MOST], f"... and {len(lines) - MOST} more"]
+
+
+def _next(result: Mapping[str, Any]) -> list[str]:
+    if result.get("refused"):
+        return ["next: nothing was changed; mend the list, or raise the limit that refused it if it is meant"]
+    takes = {a["entry"] for a in result["plan"] if a["action"] in ("disable", "remove")}
+    if any(r["entry"] not in takes for r in result["obsolete"] if not r.get("since")):
+        return ["next: set access_obsolete to disable to close what is obsolete"]
+    if result["unmanaged"] and not result["plan"]:
+        return ["next: what is unmanaged is only reported; declare it, or name it in access_manage"]
+    return []
+
+
+class FilterModule:
+    """Filters of the collection for results."""
+
+    def filters(self) -> dict[str, Any]:
+        """Name -> function."""
+        return {"access_summary": access_summary}

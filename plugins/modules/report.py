@@ -1,0 +1,123 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin of the same name: it runs on the controller and never on a server."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report
+short_description: Report interventions and entry points of a period
+version_added: 0.1.0
+author: infogerance.perimeter contributors
+description:
+  - Reads the ledger that the callback P(infogerance.perimeter.intervention#callback) keeps, and reports the
+    interventions of a period, the entry points removed in it, and those still obsolete at the last look.
+  - Shows a table on the terminal and writes an HTML page that needs nothing else, CSV files and a JSON file.
+  - A report for one client has nothing of another - neither its hosts nor sums that count them.
+  - The ledger's hash chain is checked. A break is shown as a warning and on the page.
+  - Runs on the controller as an action plugin and connects to no server.
+attributes:
+  check_mode:
+    support: full
+    description: In check mode no file is written; RV(ignore:changed) says whether one would be.
+  diff_mode:
+    support: none
+    description: Does not show differences.
+  idempotent:
+    support: full
+    description: The same ledger and options give the same bytes, and then nothing is written.
+options:
+  period:
+    description:
+      - What to report - a year V(2026), a quarter V(2026-Q4), a month V(2026-11), a day V(2026-11-23), or two of
+        them joined by two dots, as in V(2026-11..2026-12).
+      - An intervention belongs to the period in which it began.
+    type: str
+    required: true
+  client:
+    description:
+      - Only this client. Without it, the report has everything.
+      - It is an error when the ledger has never seen this client.
+    type: str
+  language:
+    description: Language of the table and the page, and of the CSV files' separator (semicolon for V(fr)).
+    type: str
+    choices: [fr, en]
+    default: fr
+  timezone:
+    description: Time zone whose midnights bound the period and in which times are shown.
+    type: str
+    default: UTC
+  directory:
+    description:
+      - Where to write the files. Created with mode C(0700); files have mode C(0600).
+      - Without it, only the table is shown.
+    type: path
+  formats:
+    description: Which files to write.
+    type: list
+    elements: str
+    choices: [html, csv, json]
+    default: [html, csv, json]
+  ledger:
+    description: Path of the ledger. The default is what the callback's settings say.
+    type: path
+notes:
+  - Times are those of the controller's clock.
+seealso:
+  - plugin: infogerance.perimeter.intervention
+    plugin_type: callback
+  - plugin: infogerance.perimeter.interventions
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Report November to the client
+  infogerance.perimeter.report:
+    period: 2026-11
+    client: acme
+    language: fr
+    timezone: Europe/Paris
+    directory: /srv/reports
+"""
+
+RETURN = r"""
+summary:
+  description:
+    - Sums of the period. Dry runs count only in C(check_mode). Seconds are of the runs' own duration.
+  returned: success
+  type: dict
+  sample:
+    check_mode: 1
+    hosts: 2
+    in_contract: 2
+    incomplete: 0
+    interventions: 3
+    obsolete: 1
+    other_changes: 0
+    out_of_contract: 1
+    removed: 2
+    running: 0
+    seconds_in_contract: 4.104
+    seconds_out_of_contract: 2.031
+    troubled: 0
+    unclassified: 0
+files:
+  description: Paths of the report's files, written or already right.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/reports/report-acme-2026-11-fr.html]
+ledger_faults:
+  description: Breaks found in the ledger's hash chain; empty when it is whole.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+table:
+  description: The table as shown on the terminal.
+  returned: success
+  type: str
+  sample: "Rapport d'infogérance: acme, 2026-11\n"
+"""

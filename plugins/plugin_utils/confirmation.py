@@ -1,0 +1,154 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of confirm-or-roll-back: prove over a fresh connection that we can still get in.
+
+The module armed a timer on the server before its first write. Only a new login, with become, that reaches the
+server in time disarms it. An established connection proves nothing: it survives a removed key and a closed port.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+__all__ = ["ConfirmedAction"]
+
+display = Display()
+
+#: Connection plugins that carry a login which a change of access can break, and that can be opened anew.
+CONFIRMABLE = ("ansible.builtin.ssh", "ssh", "ansible.builtin.paramiko_ssh", "paramiko", "paramiko_ssh")
+#: Seconds for one attempt: several must fit into the shortest useful timeout.
+ATTEMPT = 5
+#: How long after the deadline the server may need to put the old state back.
+SLACK = 20
+SHORTEST = 10
+
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from program.rollback_program import main; sys.exit(main(sys.argv[2:]))"
+)
+
+
+class ConfirmedAction(ActionBase):  # type: ignore[misc]
+    """Runs ``module_name`` and confirms what it changed. Subclass it once per module."""
+
+    _supports_check_mode = True
+    _supports_diff = True
+    module_name = ""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        arguments.pop("_confirm_nonce", None)
+        status = self._applicable(arguments)
+        if status is None:
+            arguments["_confirm_nonce"] = secrets.token_hex(16)
+        result.update(
+            self._execute_module(
+                module_name=self.module_name, module_args=arguments, task_vars=task_vars, wrap_async=False
+            )
+        )
+        armed = result.get("confirmation")
+        if isinstance(armed, dict) and armed.get("status") == "armed":
+            self._prove(result, armed)
+        else:
+            result["confirmation"] = {"status": status or "nothing to confirm"}
+        return result
+
+    def _applicable(self, arguments: dict[str, Any]) -> str | None:
+        """Why nothing will be armed; None where it will. Raises AnsibleError for bad words, before anything runs."""
+        wanted = arguments.get("confirm", "auto")
+        if wanted not in ("auto", "never"):
+            raise AnsibleError(f"policy: confirm: {wanted!r} is neither auto nor never")
+        try:
+            timeout = int(arguments.get("confirm_timeout", 60))
+        except (TypeError, ValueError):
+            raise AnsibleError("policy: confirm_timeout: is not a number of seconds") from None
+        if timeout < SHORTEST:
+            raise AnsibleError(
+                f"policy: confirm_timeout: {timeout} s is too short for a new login, at least {SHORTEST}"
+            )
+        if wanted == "never":
+            return "never: switched off by confirm"
+        if self._task.check_mode:
+            return "check mode: nothing is armed"
+        if self._task.async_val:
+            raise AnsibleError("confirm-or-roll-back does not run as an async job: remove async, or set confirm: never")
+        transport = getattr(self._connection, "ansible_name", None) or self._connection.transport
+        if transport not in CONFIRMABLE:
+            return f"not applicable: connection {transport} is no login that could be proved"
+        return None
+
+    def _prove(self, result: dict[str, Any], armed: dict[str, Any]) -> None:
+        deadline = time.monotonic() + float(armed["timeout"])
+        words = [armed["python"], "-B", "-c", _PROGRAM, armed["folder"], "confirm", armed["folder"], armed["nonce"]]
+        proof, told = self._try(shlex.join(words), deadline)
+        if proof:
+            result["confirmation"] = {"status": "confirmed", "timer": armed["timer"]}
+            return
+        words[5] = "status"
+        gone, state = self._try(shlex.join(words[:7]), deadline + SLACK, wait_for="rolled-back")
+        result["confirmation"] = {"status": "rolled back" if gone else "unknown", "why": told, "server": state}
+        result.update(failed=True, changed=not gone)
+        if gone:
+            result["applied"] = []
+            result["counts"] = dict(result.get("counts", {}), applied=0)
+            result["msg"] = f"no new login was possible ({told}); the server put the old state back"
+        else:
+            result["msg"] = (
+                f"no new login was possible ({told}), and the server could not be asked since; "
+                f"its timer ({armed['timer']}) puts the old state back by itself"
+            )
+
+    def _try(self, command: str, deadline: float, wait_for: str = "confirmed") -> tuple[bool, str]:
+        """Run a command over fresh logins until it answers ``wait_for`` or the time is over."""
+        told = "no answer"
+        while time.monotonic() < deadline:
+            try:
+                with self._fresh_login():
+                    done = self._low_level_execute_command(command, sudoable=True)
+            except (AnsibleConnectionFailure, AnsibleError) as error:
+                told = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            else:
+                told = (done.get("stdout") or done.get("stderr") or "").strip() or f"exit {done.get('rc')}"
+                if wait_for in told and not told.startswith("not "):
+                    return True, told
+                if wait_for == "confirmed" and told.startswith("not confirmed"):
+                    return False, told
+            display.vv(f"no proof yet: {told}", host=self._connection.get_option("host") if self._has_host() else None)
+            time.sleep(1)
+        return False, told
+
+    def _has_host(self) -> bool:
+        try:
+            return bool(self._connection.get_option("host"))
+        except (KeyError, AnsibleError):
+            return False
+
+    @contextmanager
+    def _fresh_login(self) -> Iterator[None]:
+        """While it lasts, every command opens a connection of its own: no multiplexing, no socket reused."""
+        connection = self._connection
+        if not hasattr(connection, "_persistence_controls"):
+            # paramiko: one connection for all commands, so close it and let the next command open another.
+            connection.close()
+            yield
+            return
+        kept = {name: connection.get_option(name) for name in ("ssh_extra_args", "timeout", "reconnection_retries")}
+        connection.set_option("ssh_extra_args", f"{kept['ssh_extra_args'] or ''} -o ControlPath=none".strip())
+        connection.set_option("timeout", ATTEMPT)
+        connection.set_option("reconnection_retries", 0)
+        try:
+            yield
+        finally:
+            for name, value in kept.items():
+                connection.set_option(name, value)

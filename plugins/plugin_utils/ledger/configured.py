@@ -1,0 +1,25 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the callback's settings put the ledger, for the plugins that read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.location import chosen_path
+
+_CALLBACK = "infogerance.perimeter.intervention"
+
+
+def configured_path(given: str | None = None) -> Path:
+    """The path given, else the one in the callback's settings (ansible.cfg or environment), else the default."""
+    if given:
+        return chosen_path(given)
+    from ansible import constants
+    from ansible.plugins.loader import callback_loader
+
+    # Its documentation defines the settings; they are known only once it is loaded, under the name it was loaded by.
+    plugin = callback_loader.get(_CALLBACK, class_only=True)
+    value = constants.config.get_config_value("ledger", plugin_type="callback", plugin_name=plugin._load_name)
+    return chosen_path(str(value) if value else None)

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report as JSON and as CSV. Pure: text out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+# A spreadsheet takes a cell that starts with one of these for a formula, also in its full-width form.
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+
+_INTERVENTIONS = (
+    "started_at",
+    "ended_at",
+    "duration_seconds",
+    "category",
+    "contract",
+    "outcome",
+    "complete",
+    "check_mode",
+    "playbook",
+    "operator",
+    "revision",
+    "dirty",
+    "note",
+    "run_id",
+)
+_ENTRIES = (
+    "state",
+    "at",
+    "host",
+    "kind",
+    "entry",
+    "action",
+    "person",
+    "reason",
+    "by",
+    "first_found",
+    "times",
+    "run_id",
+)
+
+
+def to_json(report: Mapping[str, Any]) -> str:
+    """The whole report, indented, in a stable order."""
+    return json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def interventions_csv(report: Mapping[str, Any], language: str) -> str:
+    """One line an intervention."""
+    rows = (
+        {**run, "hosts": " ".join(host["host"] for host in run["hosts"]), **_counts(run)}
+        for run in report["interventions"]
+    )
+    columns = (*_INTERVENTIONS, "hosts", "ok", "changed", "failed", "unreachable")
+    return _csv(columns, rows, language)
+
+
+def entry_points_csv(report: Mapping[str, Any], language: str) -> str:
+    """One line an entry removed, changed or still obsolete; `state` says which."""
+    rows = [
+        {**line, "state": state}
+        for state, key in (("removed", "removed"), ("changed", "other_changes"), ("obsolete", "obsolete"))
+        for line in report[key]
+    ]
+    return _csv(_ENTRIES, rows, language)
+
+
+def safe_cell(value: Any) -> str:
+    """A cell that no spreadsheet runs: text that looks like a formula gets an apostrophe, a real number does not."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    if isinstance(value, (int, float)):
+        return text
+    # Leading blanks are skipped by some spreadsheets before they look for the sign.
+    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
+
+
+def _counts(run: Mapping[str, Any]) -> dict[str, Any]:
+    counts = run["counts"] or {}
+    return {key: counts.get(key) for key in ("ok", "changed", "failed", "unreachable")}
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], language: str) -> str:
+    # The byte order mark makes Excel read UTF-8; with French settings it splits at semicolons.
+    target = io.StringIO()
+    target.write("\ufeff")
+    writer = csv.writer(
+        target, delimiter=";" if language == "fr" else ",", quoting=csv.QUOTE_ALL, lineterminator="\r\n"
+    )
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([safe_cell(row.get(column)) for column in columns])
+    return target.getvalue()

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From interventions to what a report says. Pure: plain values in, plain values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+REMOVALS = ("disable", "remove", "purge")
+# It reads the ledger and touches no server.
+OWN_PLAYBOOK = "infogerance.perimeter.report"
+
+
+def build(
+    interventions: Iterable[Mapping[str, Any]],
+    *,
+    client: str | None,
+    period: Mapping[str, Any],
+    ledger: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The report as one plain value; every rendering starts from it.
+
+    period, ledger: plain descriptions, passed through. Interventions in order of their start.
+    """
+    runs = [run for run in interventions if run["playbook"] != OWN_PLAYBOOK]
+    applied = [
+        {**_line(run, change), "by": run["operator"]}
+        for run in runs
+        for change in run["changes"]
+        if change["status"] == "applied"
+    ]
+    report = {
+        "client": client,
+        "period": dict(period),
+        "ledger": dict(ledger),
+        "interventions": [dict(run) for run in runs],
+        "removed": [line for line in applied if line["action"] in REMOVALS],
+        "other_changes": [line for line in applied if line["action"] not in REMOVALS],
+        "obsolete": still_obsolete(runs),
+    }
+    return {**report, "summary": _summary(report)}
+
+
+def still_obsolete(runs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Entries that the last look at their host still found obsolete.
+
+    One line an entry, however often it was found: since when, how often, and what was planned for it last.
+    """
+    last_look: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+    for run in runs:
+        for review in run["reviews"]:
+            last_look[(review["host"], review["entry_point_kind"])] = run["run_id"]
+        counted: set[tuple[str, str, str, str]] = set()
+        for change in run["changes"]:
+            key = (change["host"], change["entry_point_kind"], change["kind"], change["entry"])
+            if change["status"] == "applied" and change["action"] in REMOVALS:
+                found.pop(key, None)
+            elif change["status"] == "reported" or (change["status"] == "planned" and change["action"] in REMOVALS):
+                line = found.setdefault(key, {**_line(run, change), "first_found": run["started_at"], "times": 0})
+                line.update(
+                    last_found=run["started_at"],
+                    run_id=run["run_id"],
+                    reason=change["reason"],
+                    person=change["person"] or line["person"],
+                    planned=change["action"] if change["status"] == "planned" else None,
+                )
+                line["times"] += key not in counted
+                counted.add(key)
+    return sorted(
+        (line for key, line in found.items() if last_look.get(key[:2], line["run_id"]) == line["run_id"]),
+        key=lambda line: (line["host"], line["kind"], line["entry"]),
+    )
+
+
+def _line(run: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("host", "kind", "entry", "action", "reason", "person", "status", "entry_point_kind")
+    return {"at": run["started_at"], "run_id": run["run_id"], **{key: change[key] for key in kept}}
+
+
+def _summary(report: Mapping[str, Any]) -> dict[str, Any]:
+    runs = report["interventions"]
+    real = [run for run in runs if not run["check_mode"]]
+
+    def number(items: Iterable[Mapping[str, Any]], **wanted: Any) -> int:
+        return sum(all(item[key] == value for key, value in wanted.items()) for item in items)
+
+    def seconds(contract: str) -> float:
+        return round(sum(run["duration_seconds"] or 0 for run in real if run["contract"] == contract), 3)
+
+    return {
+        "interventions": len(real),
+        "check_mode": len(runs) - len(real),
+        "in_contract": number(real, contract="in"),
+        "out_of_contract": number(real, contract="out"),
+        "unclassified": number(real, contract=None),
+        "seconds_in_contract": seconds("in"),
+        "seconds_out_of_contract": seconds("out"),
+        "troubled": sum(run["outcome"] not in {"ok", "running", "no_hosts"} for run in real),
+        "incomplete": number(real, complete=False),
+        "running": number(real, outcome="running"),
+        "hosts": len({host["host"] for run in real for host in run["hosts"]}),
+        "removed": len(report["removed"]),
+        "other_changes": len(report["other_changes"]),
+        "obsolete": len(report["obsolete"]),
+    }

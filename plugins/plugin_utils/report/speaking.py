@@ -1,0 +1,81 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Dates, durations and words in one language. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, tzinfo
+from typing import Any
+
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wording import MONTHS, WORDING
+
+_THIN = "\u202f"
+_HARD = "\u00a0"
+
+
+class Speaker:
+    """Says things in one language (`fr` or `en`) and one time zone."""
+
+    def __init__(self, language: str, zone: tzinfo) -> None:
+        self.language = language
+        self._zone = zone
+        self._words = WORDING[language]
+
+    def word(self, key: str, **values: Any) -> str:
+        """The text of a key. A missing key is a mistake in this collection: KeyError."""
+        text = self._words[key].format(**values)
+        return text.replace(" :", f"{_HARD}:") if self.language == "fr" else text
+
+    def known(self, group: str, value: Any) -> str:
+        """The word for a value such as an action, or the value itself when there is none."""
+        return self._words.get(f"{group}_{value}") or str(value).replace("_", " ")
+
+    def day(self, moment: date) -> str:
+        """23 novembre 2026; 23 November 2026."""
+        first = "1er" if self.language == "fr" and moment.day == 1 else str(moment.day)
+        return f"{first}{_HARD}{MONTHS[self.language][moment.month - 1]} {moment.year}"
+
+    def moment(self, stamp: str | None) -> str:
+        """A stored stamp as a short date and time in the zone."""
+        if not stamp:
+            return ""
+        local = self._local(stamp)
+        if self.language == "fr":
+            return local.strftime("%d/%m/%Y %H:%M")
+        return local.strftime("%Y-%m-%d %H:%M")
+
+    def date_of(self, stamp: str) -> str:
+        """A stored stamp as a short date in the zone."""
+        return self.moment(stamp).split(" ", maxsplit=1)[0]
+
+    def duration(self, seconds: float | None) -> str:
+        """1 h 05 min; 3 min 20 s; 2.1 s. A dash when it is not known."""
+        if seconds is None:
+            return "–"
+        if seconds < 10:
+            text = f"{seconds:.1f}"
+            return f"{text.replace('.', ',') if self.language == 'fr' else text}{_HARD}s"
+        whole = round(seconds)
+        if whole < 60:
+            return f"{whole}{_HARD}s"
+        if whole < 3600:
+            return f"{whole // 60}{_HARD}min{_HARD}{whole % 60:02d}{_HARD}s"
+        return f"{whole // 3600}{_HARD}h{_HARD}{whole % 3600 // 60:02d}{_HARD}min"
+
+    def number(self, value: int) -> str:
+        """With thousands set apart."""
+        return f"{value:,}".replace(",", _THIN if self.language == "fr" else ",")
+
+    def label(self, run: Mapping[str, Any]) -> str:
+        """The category's label, as it was when the run was recorded."""
+        labels = run["label"]
+        return str(labels.get(self.language) or labels.get("en") or run["category"] or self.word("unclassified"))
+
+    def contract(self, value: str | None) -> str:
+        """In or out of contract."""
+        return self.word(value) if value in {"in", "out"} else self.word("unclassified")
+
+    def _local(self, stamp: str) -> datetime:
+        return datetime.fromisoformat(stamp).astimezone(self._zone)

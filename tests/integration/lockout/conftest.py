@@ -1,0 +1,8 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fixtures of the SSH account tests serve here, too."""
+
+from __future__ import annotations
+
+from tests.integration.ssh_accounts.conftest import account, deploy, keys, reconcile  # noqa: F401 - fixtures
