@@ -380,17 +380,23 @@ unproved:
   elements: str
 """
 
+import datetime
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import run
 from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory
 from ansible_collections.infogerance.perimeter.plugins.module_utils.vpn_arguments import arguments
 from ansible_collections.infogerance.perimeter.plugins.module_utils.vpn_certificates import VpnCertificates
+from ansible_collections.infogerance.perimeter.plugins.module_utils.wireguard_peers import WireGuardPeers
 
 
 def main():
     module = AnsibleModule(argument_spec=arguments(), supports_check_mode=True)
     state = StateDirectory(module.params["state_directory"])
+    if module.params["pki"]["backend"] == "wireguard":
+        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+        run(module, WireGuardPeers(module.params, state, today), state)
     run(module, VpnCertificates(module.params, state), state)
 
 

@@ -53,6 +53,8 @@ class Layout:
     foreign_lock: str | None = None
     #: Certificate files other than ``issued/<SERIAL>.pem``: (cn) -> candidates. They are ours to move on revocation.
     certificates_of: Callable[[str], Sequence[str]] = field(default=lambda _cn: ())
+    #: Where else the tool puts ``<SERIAL>`` certificates (renewed ones): (serial) -> candidates.
+    issued_as: Callable[[str], Sequence[str]] = field(default=lambda _serial: ())
     #: Private keys and what holds them: (cn) -> [(request or certificate that proves whose key, files)].
     material_of: Callable[[str], Sequence[tuple[str, Sequence[str]]]] = field(default=lambda _cn: ())
     #: Where a certificate issued for (cn) is put, beside ``issued/<SERIAL>.pem``.
@@ -171,7 +173,7 @@ class Authority:
 
     def find_certificate(self, serial: str, common_name: str | None) -> der.Certificate | None:
         """The certificate with this serial, where the server still has it."""
-        names = [os.path.join(self.layout.issued, serial + ".pem")]
+        names = [os.path.join(self.layout.issued, serial + ".pem"), *self.layout.issued_as(serial)]
         if common_name is not None and SAFE_NAME.match(common_name):
             names += list(self.layout.certificates_of(common_name))
         for name in names:

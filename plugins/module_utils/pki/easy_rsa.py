@@ -55,19 +55,16 @@ def layout(options: Mapping[str, Any]) -> Layout:
         # easy-rsa leaves 0600, and OpenVPN has dropped its rights by the time that it reads.
         crl_mode=0o644,
         foreign_lock=os.path.join(pki, "lock.file"),
-        certificates_of=lambda cn: [certificate(cn), os.path.join(pki, "inline", cn + ".inline")],
-        material_of=lambda cn: [
-            (
-                os.path.join(pki, "reqs", cn + ".req"),
-                [
-                    os.path.join(pki, "private", cn + ".key"),
-                    os.path.join(pki, "private", cn + ".p12"),
-                    os.path.join(pki, "private", cn + ".p8"),
-                    os.path.join(pki, "private", cn + ".p1"),
-                    os.path.join(pki, "reqs", cn + ".req"),
-                ],
-            )
+        certificates_of=lambda cn: [
+            certificate(cn),
+            os.path.join(pki, "inline", cn + ".inline"),
+            os.path.join(pki, "renewed", "issued", cn + ".crt"),
         ],
+        issued_as=lambda serial: [
+            os.path.join(pki, "renewed", "certs_by_serial", serial + ".pem"),
+            os.path.join(pki, "renewed", "certs_by_serial", serial + ".crt"),
+        ],
+        material_of=lambda cn: [_keys(pki, cn), _keys(os.path.join(pki, "renewed"), cn)],
         place_of=certificate,
         revoke_commands=lambda serial, cn: [
             # Another certificate may carry the name by now: the serial's own file is revoked.
@@ -76,6 +73,12 @@ def layout(options: Mapping[str, Any]) -> Layout:
         ],
         crl_commands=[shlex.join([*tool, "gen-crl"]), shlex.join(["chmod", "644", os.path.join(pki, "crl.pem")])],
     )
+
+
+def _keys(base: str, cn: str) -> tuple[str, list[str]]:
+    """The request that proves whose keys they are, and the files."""
+    request = os.path.join(base, "reqs", cn + ".req")
+    return request, [os.path.join(base, "private", cn + end) for end in (".key", ".p12", ".p8", ".p1")] + [request]
 
 
 def read_vars(text: str) -> dict[str, str]:
