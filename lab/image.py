@@ -109,6 +109,9 @@ ExecStart=/usr/local/sbin/lab-prepare
 WantedBy=multi-user.target
 END
 ln -s /etc/systemd/system/lab-prepare.service /etc/systemd/system/multi-user.target.wants/lab-prepare.service
+# Inside a container systemd may miss the end of a user's manager, and then keeps the next login waiting for a minute.
+mkdir -p /etc/systemd/logind.conf.d
+printf '[Login]\nUserStopDelaySec=infinity\n' > /etc/systemd/logind.conf.d/lab.conf
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer; do
     ln -sf /dev/null /etc/systemd/system/$unit
 done

@@ -151,7 +151,11 @@ class Demo:
 
         def opens(door: Door) -> bool:
             key = self.lab.state / "people" / door.key.replace("@", "_at_")
-            return hosts[door.server].can_log_in(door.account, key)
+            try:
+                return hosts[door.server].can_log_in(door.account, key)
+            except subprocess.TimeoutExpired as error:
+                # Neither open nor closed: no verdict may be made of it.
+                raise DemoError(f"{door.server} did not answer the login of {door.account} in time") from error
 
         with ThreadPoolExecutor(4) as pool:
             return dict(zip(DOORS, pool.map(opens, DOORS), strict=True))
@@ -213,6 +217,9 @@ def tell_story(demo: Demo, language: str) -> list[Path]:
     pages = sorted(reports.rglob("*.html"))
     if not pages:
         raise DemoError("the report wrote no page")
+    for door in DOORS:
+        if not door.stays and door.account not in pages[0].read_text(encoding="utf-8"):
+            raise DemoError(f"{pages[0].name} does not name {door.account}, who was shut out")
     return pages
 
 

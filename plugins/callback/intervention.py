@@ -253,10 +253,10 @@ class CallbackModule(CallbackBase):
         recorder = self._recorder
         if recorder is None:
             return
-        for host in self._inspection.targeted_hosts(play):
-            name = host.get_name()
+        hosts = {host.get_name(): host for host in self._inspection.targeted_hosts(play)}
+        for name, host in hosts.items():
             if name not in recorder.clients:
-                recorder.host(name, self._inspection.host_clients(play, host))
+                recorder.host(name, self._inspection.host_clients(play, host, list(hosts)))
         self._boundary()
 
     # Tasks

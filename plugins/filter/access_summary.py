@@ -51,8 +51,8 @@ def access_summary(result: Mapping[str, Any]) -> list[str]:
             return [str(message)]
         raise AnsibleFilterError("access_summary wants the result of an entry-point module")
     counts = result["counts"]
-    told = ", ".join(f"{counts[name]} {name}" for name in ("declared", "observed", "planned", "applied"))
-    lines = [f"{result['entry_point_kind']}: {told} (plan {result['plan_id'][:12]})"]
+    numbers = ", ".join(f"{counts[name]} {name}" for name in ("declared", "observed", "planned", "applied"))
+    lines = [f"{result['entry_point_kind']}: {numbers} (plan {result['plan_id'][:12]})"]
     applied = {(a["action"], a["kind"], a["entry"]) for a in result["applied"]}
     planned = [
         f"{'done' if (a['action'], a['kind'], a['entry']) in applied else 'plan'}: {_action(a)}" for a in result["plan"]
@@ -61,7 +61,11 @@ def access_summary(result: Mapping[str, Any]) -> list[str]:
     for field in ("obsolete", "missing", "protected", "unmanaged"):
         shown = {(a["kind"], a["entry"]) for a in result["plan"]}
         rows = [r for r in result[field] if (r["kind"], r["entry"]) not in shown]
-        lines += _cut([f"{field}: {r['kind']} {r['entry']}: {r['reason']}" for r in rows])
+        lines += _cut([f"{field}: {r['kind']} {r['entry']}: {r['reason']}{_since(r)}" for r in rows])
+    status = (result.get("confirmation") or {}).get("status", "")
+    lines += [f"confirmation: {status}"] if status in ("confirmed", "rolled back", "unknown") else []
+    told = result.get("rolled_back") or []
+    lines += _cut([f"rolled back at {r['at']}: {r['why']} ({', '.join(r['actions'][:5])})" for r in told])
     for field in ("refused", "alarms", "problems", "access_not_controlled", "notes", "unproved"):
         lines += _cut([f"{field}: {text}" for text in result.get(field) or []])
     return lines + _next(result)
@@ -70,6 +74,10 @@ def access_summary(result: Mapping[str, Any]) -> list[str]:
 def _action(action: Mapping[str, Any]) -> str:
     person = f" ({action['person']})" if action.get("person") else ""
     return f"{action['action']} {action['kind']} {action['entry']}{person}: {action['reason']}"
+
+
+def _since(row: Mapping[str, Any]) -> str:
+    return f", disabled since {row['since']}" if row.get("since") else ""
 
 
 def _cut(lines: list[str]) -> list[str]:

@@ -70,12 +70,14 @@ def unknown_label(task: Any, base: Path) -> TaskLabel:
     return TaskLabel(None, _relative(task.get_path(), base), "(unknown)", None, False)
 
 
-def host_clients(play: Any, host: Any) -> list[str]:
-    """The clients of one host, from its variables and groups."""
+def host_clients(play: Any, host: Any, names: list[str]) -> list[str]:
+    """The clients of one host, from its variables and groups. names: all hosts of the play, to resolve them once."""
     from ansible.errors import AnsibleError
 
     try:
-        variables = play.get_variable_manager().get_vars(play=play, host=host, include_hostvars=False)
+        variables = play.get_variable_manager().get_vars(
+            play=play, host=host, include_hostvars=False, _hosts=names, _hosts_all=names
+        )
     except AnsibleError:
         # The play itself will fail of it; its groups can still say whose host it is.
         variables = {}

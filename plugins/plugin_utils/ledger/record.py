@@ -70,7 +70,9 @@ def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
         return float(value) if value == value and abs(value) != float("inf") else str(float(value))
     if isinstance(value, str):
         text = value.encode("utf-8", "replace").decode("utf-8")
-        text = "".join(char if char.isprintable() else " " for char in text)
+        # Nearly all text is printable: asking once is far cheaper than looking at each character.
+        if not text.isprintable():
+            text = "".join(char if char.isprintable() else " " for char in text)
         return text if len(text) <= limit else text[: limit - 1] + "…"
     if isinstance(value, Mapping):
         return {str(clean(str(key), limit)): clean(item, limit) for key, item in value.items()}

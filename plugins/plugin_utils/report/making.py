@@ -43,7 +43,6 @@ def make(ledger: Ledger, period: Period, client: str | None, language: str, form
         checked = verify(connection)
         state = reading.state(connection, [run["run_id"] for run in found if run["playbook"] != model.OWN_PLAYBOOK])
     speaker = Speaker(language, period.zone)
-    first, last = speaker.day(period.first), speaker.day(period.last)
     report = model.build(
         found,
         client=client,
@@ -52,9 +51,7 @@ def make(ledger: Ledger, period: Period, client: str | None, language: str, form
             "first": period.first.isoformat(),
             "last": period.last.isoformat(),
             "zone": period.zone_name,
-            "spoken": speaker.word("one_day", first=first)
-            if first == last
-            else speaker.word("from_to", first=first, last=last),
+            "spoken": speaker.span(period.first, period.last),
         },
         # No time of making, and nothing of rows that are not reported: the same interventions give the same bytes.
         ledger={**state, "faults": checked.faults},

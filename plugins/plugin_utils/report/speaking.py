@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wording import MONTHS, WORDING
@@ -26,7 +26,7 @@ class Speaker:
     def word(self, key: str, **values: Any) -> str:
         """The text of a key. A missing key is a mistake in this collection: KeyError."""
         text = self._words[key].format(**values)
-        return text.replace(" :", f"{_HARD}:") if self.language == "fr" else text
+        return text.replace(" :", f"{_HARD}:").replace("'", "’") if self.language == "fr" else text
 
     def known(self, group: str, value: Any) -> str:
         """The word for a value such as an action, or the value itself when there is none."""
@@ -36,6 +36,17 @@ class Speaker:
         """23 novembre 2026; 23 November 2026."""
         first = "1er" if self.language == "fr" and moment.day == 1 else str(moment.day)
         return f"{first}{_HARD}{MONTHS[self.language][moment.month - 1]} {moment.year}"
+
+    def span(self, first: date, last: date) -> str:
+        """A whole month or year by its name, else both days."""
+        whole_month = first.day == 1 and (first.year, first.month) == (last.year, last.month)
+        if whole_month and (last + timedelta(days=1)).day == 1:
+            return f"{MONTHS[self.language][first.month - 1]} {first.year}"
+        if (first.month, first.day, last.month, last.day, first.year) == (1, 1, 12, 31, last.year):
+            return str(first.year)
+        if first == last:
+            return self.day(first)
+        return self.word("from_to", first=self.day(first), last=self.day(last))
 
     def moment(self, stamp: str | None) -> str:
         """A stored stamp as a short date and time in the zone."""

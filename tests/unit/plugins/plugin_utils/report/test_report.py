@@ -269,6 +269,22 @@ def test_dates_are_said_in_the_language_and_zone() -> None:
     assert Speaker("fr", paris).day(NOW.replace(day=1)).replace("\u00a0", " ") == "1er novembre 2026"
 
 
+@pytest.mark.parametrize(
+    ("text", "french", "english"),
+    [
+        ("2026-11", "novembre 2026", "November 2026"),
+        ("2026", "2026", "2026"),
+        ("2026-11-23", "23 novembre 2026", "23 November 2026"),
+        ("2026-12-31", "31 décembre 2026", "31 December 2026"),
+        ("2026-Q4", "du 1er octobre 2026 au 31 décembre 2026", "1 October 2026 to 31 December 2026"),
+    ],
+)
+def test_a_span_is_called_by_its_name(text: str, french: str, english: str) -> None:
+    period = parse(text)
+    said = [Speaker(language, UTC).span(period.first, period.last) for language in ("fr", "en")]
+    assert [words.replace("\u00a0", " ") for words in said] == [french, english]
+
+
 @given(st.text(max_size=30), st.text(max_size=20))
 def test_a_file_name_stays_in_its_directory(client: str, period: str) -> None:
     name = base_name(client, period, "fr")
