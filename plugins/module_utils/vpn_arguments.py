@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from .entry_point_module import policy_arguments
+from .state_directory import DEFAULT_ROOT
 
-__all__ = ["arguments", "pki_arguments", "server_arguments"]
+__all__ = ["arguments", "info_arguments", "pki_arguments", "server_arguments"]
 
 
 def pki_arguments() -> dict[str, Any]:
@@ -59,4 +60,15 @@ def arguments() -> dict[str, Any]:
             },
         },
         **policy_arguments(),
+    }
+
+
+def info_arguments() -> dict[str, Any]:
+    """Argument spec of the info module."""
+    return {
+        "pki": {"type": "dict", "required": True, "options": pki_arguments()},
+        "openvpn": {"type": "list", "elements": "dict", "default": [], "options": server_arguments()},
+        "crl_renew_before": {"type": "int", "default": 14},
+        "kill_sessions": {"type": "bool", "default": True},
+        "state_directory": {"type": "path", "default": DEFAULT_ROOT},
     }

@@ -485,6 +485,36 @@ class VpnCertificates(Kind):
             commands += list(layout.crl_commands)
         return commands
 
+    def report(self) -> list[dict[str, Any]]:
+        """One row a certificate of the index, for the info module."""
+        rows = []
+        for line in self.snapshot.lines:
+            cn = common_name(line.subject)
+            since = self._disabled_since(line, cn) if entries.is_live(line, self.snapshot.now) else None
+            state, day = "live", None
+            if since is not None:
+                state, day = "disabled", since
+            elif line.status == "R" and not line.held:
+                state, day = "revoked", (line.revoked or "")[:10]
+            elif line.expires <= self.snapshot.now:
+                state, day = "expired", line.expires[:10]
+            known = self.known.get(line.serial, {})
+            rows.append(
+                {
+                    "entry": entries.entry_name(cn, line.serial),
+                    "cn": cn,
+                    "serial": line.serial,
+                    "state": state,
+                    "since": day,
+                    "expires": line.expires,
+                    "reason": line.reason,
+                    "person": known.get("person"),
+                    "managed": line.serial in self.known,
+                    "connected": cn in self.sessions and state in ("live", "disabled"),
+                }
+            )
+        return rows
+
     # -- applying --------------------------------------------------------------------------------------------------
 
     def apply(self, made: Plan, done: Callable[[Action], None]) -> None:

@@ -177,6 +177,28 @@ class WireGuardPeers(Kind):
             return "open to a disabled peer"
         return IN_STEP
 
+    def report(self) -> list[dict[str, Any]]:
+        """One row a peer, for the info module."""
+        rows = []
+        peers = {peer.key: peer for peer in self.config.peers}
+        for key in [*peers, *(key for key in self.live or {} if key not in peers)]:
+            peer = peers.get(key)
+            since = peer.disabled_since if peer else None
+            rows.append(
+                {
+                    "entry": _entry(self._name(key), key),
+                    "cn": self._name(key),
+                    "public_key": key,
+                    "allowed_ips": list(peer.networks if peer else (self.live or {})[key]),
+                    "state": "disabled" if since else "live",
+                    "since": since,
+                    "managed": key in self.known,
+                    "in_file": peer is not None,
+                    "on_interface": None if self.live is None else key in self.live,
+                }
+            )
+        return rows
+
     # -- planning --------------------------------------------------------------------------------------------------
 
     def resolve(
