@@ -23,7 +23,14 @@ LINK = tree.CACHE / "types" / "ansible_collections" / "infogerance" / "perimeter
 # What runs on a managed server. mypy knows no older target than 3.10; that
 # nothing newer than 3.9 slips in is for ruff and for sanity's compile test.
 ON_SERVERS = ("plugins/module_utils", "plugins/modules")
-ON_CONTROLLER = ("plugins/plugin_utils", "plugins/callback", "plugins/action", "plugins/lookup", "plugins/filter")
+ON_CONTROLLER = (
+    "plugins/plugin_utils",
+    "plugins/callback",
+    "plugins/action",
+    "plugins/lookup",
+    "plugins/filter",
+    "plugins/test",
+)
 
 
 def mypy(label: str, targets: list[Path], search: list[Path], *options: str) -> bool:

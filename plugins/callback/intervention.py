@@ -10,7 +10,8 @@ name: intervention
 type: aggregate
 short_description: Record every playbook run in the ledger
 version_added: 0.1.0
-author: infogerance.perimeter contributors
+author:
+  - infogerance.perimeter contributors (@infogerance)
 description:
   - Records each playbook run as one intervention in a local SQLite ledger - who ran what, when, on which client's
     hosts, whether it was in contract, what changed or failed, and which entry points were removed, planned or found
@@ -243,7 +244,7 @@ class CallbackModule(CallbackBase):
                 "login": os.environ.get("SUDO_USER"),
                 "unsaved": recorder.unsaved if recorder else None,
                 "decision": decision,
-                "error": str(error),
+                "error": last_resort.reason(error),
             }
         )
 

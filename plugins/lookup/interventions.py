@@ -9,7 +9,8 @@ DOCUMENTATION = r"""
 name: interventions
 short_description: Read interventions from the ledger
 version_added: 0.1.0
-author: infogerance.perimeter contributors
+author:
+  - infogerance.perimeter contributors (@infogerance)
 description:
   - Returns the interventions that began in a period, oldest first, each with its hosts, its changed or failed tasks,
     and its entry-point changes.

@@ -8,18 +8,29 @@ What is taken away is in the archive, described by a durable manifest, before it
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import stat
+from functools import partial
 from typing import Any, Callable
 
-from .account_archive import archive_account, put_account_back
+from .account_archive import (
+    archive_account,
+    open_without_archive,
+    put_account_back,
+    read_manifest,
+    why_not_restored,
+)
 from .account_database import Account, AccountDatabase, ToolFailed, command
+from .account_report import names_account
 from .atomic_files import fault_point, write_atomic
 from .authorized_keys import edit, render
 from .entry_point_module import ServerProblem, stamp
 from .key_files import read_key_file, remove_key_file, write_key_file
 from .parked import leftovers, unlink_parked
 from .processes import end_all
-from .reconcile import Action, Plan
+from .reconcile import TAKES, Action, Plan
 from .sshd import drop_from_allow_users
 from .sudoers import render_rule
 
@@ -34,10 +45,12 @@ class AccountChanges:
         self.state = view.state
         self.registry: dict[str, Any] = view.registry
         self.notes: list[str] = []
+        #: What was to be taken away and resisted, by entry: the text says where.
+        self.unfinished: dict[str, str] = {}
         self._handled: set[tuple[str, str, str]] = set()
 
     def apply(self, made: Plan, done: Callable[[Action], None]) -> None:
-        """Run the plan's actions in order. Raises ServerProblem, ToolFailed or OSError where one fails."""
+        """Run the plan's actions in order. Raises ServerProblem where one that adds fails; see ``unfinished``."""
         steps: dict[tuple[str, str], Callable[[Action], None]] = {
             ("adopt", "ssh_account"): self._adopt,
             ("create", "ssh_account"): lambda a: self._create(a, made, done),
@@ -57,12 +70,18 @@ class AccountChanges:
         }
         self._announce(made)
         for action in made.actions:
-            if (action.action, action.kind, action.entry) in self._handled:
+            if (action.action, action.kind, action.entry) in self._handled or action.entry in self.unfinished:
                 continue
             try:
                 steps[(action.action, action.kind)](action)
-            except ToolFailed as error:
-                raise ServerProblem("%s %s: %s" % (action.action, action.entry, error)) from error
+            except (ToolFailed, ServerProblem, OSError) as error:
+                text = "%s %s: %s" % (action.action, action.entry, error)
+                if action.action not in TAKES:
+                    # Whoever was to come in isn't in: nobody is let go on the strength of it.
+                    raise ServerProblem(text) from error
+                # One account that resists must not keep the others open, nor have them opened again.
+                self.unfinished[action.entry] = text
+                continue
             if (action.action, action.kind, action.entry) not in self._handled:
                 done(action)
             fault_point("apply:done")
@@ -86,7 +105,8 @@ class AccountChanges:
         fault_point("state:written")
 
     def _account(self, name: str) -> Account:
-        return self.view.database.accounts[name]
+        account: Account = self.view.database.accounts[name]
+        return account
 
     # -- accounts ---------------------------------------------------------------------------------------------
 
@@ -101,11 +121,12 @@ class AccountChanges:
         # "*", not "!": without PAM sshd refuses even a key where the password is locked by "!".
         argv = ["useradd", "--create-home", "--uid", str(uid), "--password", "*"]
         argv += ["--shell", row.get("shell") or self.view.default_shell]
-        for option, value in (("--comment", row.get("comment")), ("--home-dir", row.get("home"))):
-            argv += [option, value] if value else []
+        argv += ["--comment", row["comment"]] if row.get("comment") else []
+        home = self.view.new_home(name)
+        argv += ["--home-dir", home]
         argv += ["--expiredate", row["expires"]] if row.get("expires") not in (None, "never") else []
         argv += ["--groups", ",".join(groups)] if groups else []
-        self.view.journal.made(row.get("home") or "/home/%s" % name)
+        self.view.journal.made(home)
         command(argv + [name])
         fault_point("useradd:done")
         self._settle(action, done)
@@ -144,24 +165,33 @@ class AccountChanges:
         name, row = action.entry, self.view.wanted.rows[action.entry]
         record = self.registry["disabled"].get(name, {})
         expires = row.get("expires") if row.get("expires") != "never" else None
-        if record.get("archive"):
-            put_account_back(self.view, name, record["archive"], whole=False)
+        if read_manifest(record.get("archive")) is None:
+            self.notes.append(open_without_archive(name))
+        else:
+            self.notes += put_account_back(self.view, name, record["archive"], whole=False)
+            self.notes.append("%s is enabled; crontab, at jobs and former keys stay in %s" % (name, record["archive"]))
         command(["usermod", "--expiredate", expires or "", name])
         self.registry["disabled"].pop(name, None)
         uid = self._account(name).uid
         self.registry["tombstones"] = [t for t in self.registry["tombstones"] if (t["name"], t["uid"]) != (name, uid)]
         self._save()
-        self.notes.append("%s is enabled; crontab, at jobs and former keys stay in %s" % (name, record.get("archive")))
 
     def _restore(self, action: Action) -> None:
         name = action.entry
         record = self.registry["disabled"].get(name)
-        if record is None:
-            record = next((t for t in reversed(self.registry["tombstones"]) if t["name"] == name), None)
-            if record is None:
-                raise ServerProblem("restore %s: neither disabled nor removed by this collection" % name)
-            self._recreate(record)
-        put_account_back(self.view, name, record.get("disabled_archive") or record["archive"], whole=True)
+        tombstone = self.view.tombstone(name)
+        problem = why_not_restored(self.view, name, record, tombstone)
+        if problem:
+            raise ServerProblem(problem)
+        if tombstone is not None:
+            # First of all it is a disabled account again: a run killed from here on is finished by the next.
+            record = {
+                "archive": tombstone["disabled_archive"], "uid": tombstone["uid"], "since": tombstone["at"][:10],
+                "why": "restore",
+            }  # fmt: skip
+            self._recreate(tombstone, record)
+        assert record is not None
+        self.notes += put_account_back(self.view, name, record["archive"], whole=True)
         self.registry["disabled"].pop(name, None)
         uid = AccountDatabase().accounts[name].uid
         self.registry["accounts"].setdefault(name, {"uid": uid, "how": "restored", "since": stamp()})
@@ -169,31 +199,23 @@ class AccountChanges:
         self._save()
         self.view.database = AccountDatabase()
 
-    def _recreate(self, tombstone: dict[str, Any]) -> None:
+    def _recreate(self, tombstone: dict[str, Any], record: dict[str, Any]) -> None:
         name, account = tombstone["name"], tombstone["account"]
         database = AccountDatabase()
         argv = ["useradd", "--no-create-home", "--uid", str(account["uid"]), "--home-dir", account["home"]]
-        argv += [
-            "--shell",
-            account["shell"],
-            "--comment",
-            account["comment"],
-            "--password",
-            "!*",
-            "--expiredate",
-            "1970-01-02",
-        ]
+        argv += ["--shell", account["shell"], "--comment", account["comment"], "--gid", str(account["gid"])]
+        argv += ["--password", "!*", "--expiredate", "1970-01-02"]
         if account["group"] == name and name not in database.groups:
             command(["groupadd", "--gid", str(account["gid"]), name])
         if name not in database.accounts:
-            command(argv + ["--gid", str(account["gid"]), name])
-        if (
-            tombstone.get("home_archive")
-            and os.path.isdir(tombstone["home_archive"])
-            and not os.path.lexists(account["home"])
-        ):
-            self.view.journal.moved(tombstone["home_archive"], account["home"])
-            os.rename(tombstone["home_archive"], account["home"])
+            command([*argv, name])
+        fault_point("restore:recreated")
+        self.registry["disabled"][name] = record
+        self._save()
+        archive = tombstone.get("home_archive")
+        if archive and os.path.isdir(archive) and not os.path.lexists(account["home"]):
+            self.view.journal.moved(archive, account["home"])
+            os.rename(archive, account["home"])
         self.view.database = AccountDatabase()
 
     def _disable(self, action: Action) -> None:
@@ -202,44 +224,72 @@ class AccountChanges:
         archive, manifest = archive_account(self.view, account, record.get("archive"))
         # Intent first: a killed run leaves a trace that leads to the archive.
         self.registry["disabled"][account.name] = {
-            "archive": archive, "uid": account.uid, "since": record.get("since") or self.view.today, "why": action.reason,
+            "archive": archive, "uid": account.uid, "since": record.get("since") or self.view.today,
+            "why": action.reason,
         }  # fmt: skip
         self._save()
+        trouble: list[str] = []
         # Expiry is the only lock that holds with and without PAM; the rest makes sure that nothing acts in its name.
-        command(["usermod", "--lock", "--expiredate", "1970-01-02", "--groups", "", account.name])
+        lock = ["usermod", "--lock", "--expiredate", "1970-01-02"]
+        try:
+            command([*lock, "--groups", "", account.name])
+        except ToolFailed:
+            # A damaged /etc/group must not keep the door open.
+            command([*lock, account.name])
+            for group in account.groups:
+                self._attempt(trouble, partial(command, ["gpasswd", "--delete", account.name, group]))
         fault_point("disable:expired")
-        self._close(account, manifest)
         if self.view.terminate:
-            end_all(account.uid, account.name)
-            # A last process may have put a key or a job back while it was being ended.
-            _archive, again = archive_account(self.view, account, archive)
-            self._close(account, again)
+            # Before its files are touched: whoever is still at work could move them about meanwhile.
+            left = end_all(account.uid, account.name)
+            if left:
+                trouble.append("processes %s do not end" % left)
+            _archive, manifest = archive_account(self.view, account, archive)
+        self._close(account, manifest, trouble)
+        if trouble:
+            raise ServerProblem("; ".join(trouble))
+        for grant in self.view.grants:
+            if names_account(grant, account) and not grant.alone:
+                self.notes.append("%s:%d still names %s: %s" % (grant.path, grant.line, account.name, grant.text[:200]))
 
-    def _close(self, account: Account, manifest: dict[str, Any]) -> None:
+    def _close(self, account: Account, manifest: dict[str, Any], trouble: list[str]) -> None:
         for row in manifest["key_files"]:
-            remove_key_file(row["path"], account.uid)
+            self._attempt(trouble, partial(remove_key_file, row["path"], account.uid))
             fault_point("disable:keys")
         for row in manifest["set_aside"]:
             if os.path.lexists(row["path"]):
                 self.view.journal.moved(row["path"], row["aside"])
-                os.rename(row["path"], row["aside"])
+                self._attempt(trouble, partial(os.rename, row["path"], row["aside"]))
         for row in manifest["sudo"]:
-            self.view.sudoers.take(row["path"])
-        unlink_parked(manifest["parked"])
-        for path in dict.fromkeys(self.view.sshd.files()):
+            self._attempt(trouble, partial(self.view.sudoers.take, row["path"]))
+        for row in manifest["parked"]:
+            self._attempt(trouble, partial(unlink_parked, [row]))
+        for path in self.view.sshd.files():
             self._drop_from_allow_users(path, account.name)
 
-    def _drop_from_allow_users(self, path: str, name: str) -> None:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            old = stream.read()
-        new = drop_from_allow_users(old, name)
-        if new is None:
-            return
-        write_atomic(path, new.encode("utf-8", "surrogateescape"), mode=0o644)
+    @staticmethod
+    def _attempt(trouble: list[str], step: Callable[[], object]) -> None:
+        """One step of closing an account; the others are taken although it fails."""
         try:
-            command([self.view.sshd.program, "-t", "-f", self.view.sshd.config])
-        except ToolFailed as error:
-            write_atomic(path, old.encode("utf-8", "surrogateescape"), mode=0o644)
+            step()
+        except (ToolFailed, OSError) as error:
+            trouble.append(str(error))
+
+    def _drop_from_allow_users(self, path: str, name: str) -> None:
+        """The account is closed by now: a file that resists is told, and no more."""
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+                old = stream.read()
+            new = drop_from_allow_users(old, name)
+            if new is None:
+                return
+            write_atomic(path, new.encode("utf-8", "surrogateescape"), mode=0o644)
+            try:
+                command([self.view.sshd.program, "-t", "-f", self.view.sshd.config])
+            except ToolFailed:
+                write_atomic(path, old.encode("utf-8", "surrogateescape"), mode=0o644)
+                raise
+        except (ToolFailed, OSError) as error:
             self.notes.append("AllowUsers in %s still names %s: %s" % (path, name, error))
 
     def _remove(self, action: Action) -> None:
@@ -288,17 +338,31 @@ class AccountChanges:
             return None
         place = os.path.join(archive, "home")
         try:
-            self.view.journal.moved(account.home, place)
-            os.rename(account.home, place)
+            try:
+                self.view.journal.moved(account.home, place)
+                os.rename(account.home, place)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                place = self._beside_home(account, archive)
+                self._private(os.path.dirname(place))
+                self.view.journal.moved(account.home, place)
+                os.rename(account.home, place)
         except OSError as error:
-            if error.errno != 18:  # EXDEV
-                raise
-            place = self._beside_home(account, archive)
-            os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
-            self.view.journal.moved(account.home, place)
-            os.rename(account.home, place)
+            # A mount point, a network or read-only file system: the uid is never given again, so it can stay.
+            self.notes.append("%s: home %s stays: %s" % (account.name, account.home, error.strerror or error))
+            return None
         fault_point("home:moved")
         return place
+
+    @staticmethod
+    def _private(folder: str) -> None:
+        """Make a directory of root's alone. Raises OSError where somebody else's has its name."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o077:
+            raise OSError(errno.EPERM, "%s is not a directory of root with mode 0700" % folder)
 
     @staticmethod
     def _beside_home(account: Account, archive: str) -> str:

@@ -4,6 +4,8 @@
 """The server's own account database: passwd(5), shadow(5), group(5), login.defs(5).
 
 The files are read themselves, not NSS: an account of a directory service is not ours to change.
+They are read as the C library reads them: it takes short lines, leading blanks and signed numbers, and of two
+lines with one name the first. A line that it takes and we don't would be an account that nobody sees.
 Changes go through the server's shadow tools only.
 """
 
@@ -12,8 +14,9 @@ from __future__ import annotations
 import datetime
 import os
 import pwd
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 __all__ = ["Account", "AccountDatabase", "ToolFailed", "command", "day_of", "iso_of_day"]
@@ -78,7 +81,7 @@ class Account:
     comment: str
     home: str
     shell: str
-    password: str = "locked"
+    password: str = "locked"  # noqa: S105 - a state, not a password
     expires: str | None = None
     groups: tuple[str, ...] = field(default_factory=tuple)
 
@@ -95,21 +98,36 @@ class AccountDatabase:
         limits = self._login_defs()
         self.uid_min = limits.get("UID_MIN", 1000)
         self.uid_max = limits.get("UID_MAX", 60000)
+        #: What a reader should know of the files themselves: names given twice, lines that can't be read.
+        self.oddities: list[str] = []
+        #: Names with more than one line: which one a tool would change is anybody's guess.
+        self.twice: set[str] = set()
+        #: True where passwd(5) holds "+" or "-" lines that let NIS accounts in (nsswitch "compat").
+        self.compat = False
         shadow = self._shadow()
         self.groups: dict[str, tuple[int, tuple[str, ...]]] = {}
-        member_of: dict[str, list[str]] = {}
+        member_of: dict[str, set[str]] = {}
         for row in self._rows("group", 4):
             members = tuple(m for m in row[3].split(",") if m)
-            self.groups[row[0]] = (int(row[2]), members)
+            # Of two lines with one name the first gives the number; the members of both count.
+            number, before = self.groups.get(row[0], (_number(row[2]), ()))
+            self.groups[row[0]] = (number, before + members)
             for member in members:
-                member_of.setdefault(member, []).append(row[0])
+                member_of.setdefault(member, set()).add(row[0])
         self.accounts: dict[str, Account] = {}
         for row in self._rows("passwd", 7):
-            password, expires = shadow.get(row[0], (_password_state(row[1]), None))
+            if row[0] in self.accounts:
+                self.twice.add(row[0])
+                self.oddities.append("%s: has more than one line in %s/passwd" % (row[0], self.root))
+                continue
+            password, expires = shadow.get(row[0], ("locked", None))
+            if row[1] != "x":
+                # The field wins over shadow(5) where it is no reference to it.
+                password = _password_state(row[1])
             self.accounts[row[0]] = Account(
                 name=row[0],
-                uid=int(row[2]),
-                gid=int(row[3]),
+                uid=_number(row[2]),
+                gid=_number(row[3]),
                 comment=row[4],
                 home=row[5],
                 shell=row[6] or "/bin/sh",
@@ -119,11 +137,24 @@ class AccountDatabase:
             )
 
     def _rows(self, name: str, width: int) -> list[list[str]]:
-        with open(os.path.join(self.root, name), encoding="utf-8", errors="surrogateescape") as stream:
-            rows = [
-                line.rstrip("\n").split(":") for line in stream if line.strip() and not line.startswith(("#", "+", "-"))
-            ]
-        return [row for row in rows if len(row) >= width and row[2].isdecimal()]
+        rows = []
+        with open(os.path.join(self.root, name), encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
+            for number, line in enumerate(stream, 1):
+                text = line.rstrip("\n").lstrip(" \t")
+                if not text.strip() or text.startswith("#"):
+                    continue
+                if text[0] in "+-":
+                    self.compat = self.compat or (name == "passwd" and text[0] == "+")
+                    continue
+                row = text.split(":")
+                numbers = (2, 3) if name == "passwd" else (2,)
+                if len(row) <= numbers[-1] or not row[0] or any(_number(row[n]) < 0 for n in numbers):
+                    self.oddities.append(
+                        "%s/%s:%d: can't be read: kept, and counted as no account" % (self.root, name, number)
+                    )
+                    continue
+                rows.append(row + [""] * (width - len(row)))
+        return rows
 
     def _shadow(self) -> dict[str, tuple[str, str | None]]:
         found: dict[str, tuple[str, str | None]] = {}
@@ -133,9 +164,9 @@ class AccountDatabase:
         except FileNotFoundError:
             return found
         for row in rows:
-            if len(row) >= 8:
-                expires = iso_of_day(int(row[7])) if row[7].isdecimal() else None
-                found[row[0]] = (_password_state(row[1]), expires)
+            if len(row) >= 2 and row[0] not in found:
+                day = _number(row[7]) if len(row) > 7 and row[7] else -1
+                found[row[0]] = (_password_state(row[1]), iso_of_day(day) if day >= 0 else None)
         return found
 
     def _login_defs(self) -> dict[str, int]:
@@ -150,6 +181,16 @@ class AccountDatabase:
             pass
         return limits
 
+    def primary_group(self, account: Account) -> str | None:
+        """The name of an account's own group; None where /etc/group doesn't know its number."""
+        return next((name for name, (gid, _members) in self.groups.items() if gid == account.gid), None)
+
+    def with_twins(self, groups: Iterable[str]) -> frozenset[str]:
+        """These groups, and those that share a number with one of them: to the kernel they are the same."""
+        wanted = set(groups)
+        numbers = {gid for name, (gid, _members) in self.groups.items() if name in wanted}
+        return frozenset(wanted | {name for name, (gid, _members) in self.groups.items() if gid in numbers})
+
     def is_person(self, account: Account) -> bool:
         """True within UID_MIN..UID_MAX: where the distribution puts people."""
         return self.uid_min <= account.uid <= self.uid_max
@@ -159,7 +200,7 @@ class AccountDatabase:
         with open(os.path.join(self.root, "shadow"), encoding="utf-8", errors="surrogateescape") as stream:
             for line in stream:
                 if line.startswith(name + ":"):
-                    return line.split(":")[1]
+                    return line.rstrip("\n").split(":")[1]
         return "!"
 
     def free_uid(self, taken: set[int]) -> int:
@@ -192,14 +233,37 @@ class AccountDatabase:
             return []
         return sorted({p.pw_name for p in pwd.getpwall()} - set(self.accounts))
 
-    def _has_remote_source(self) -> bool:
+    def nsswitch(self, database: str) -> set[str]:
+        """The sources that nsswitch.conf(5) names for a database; empty where it names none."""
         try:
-            with open("/etc/nsswitch.conf", encoding="utf-8", errors="replace") as stream:
-                lines = [line.split("#")[0].split() for line in stream]
+            with open(os.path.join(self.root, "nsswitch.conf"), encoding="utf-8", errors="replace") as stream:
+                lines = [line.split("#")[0].partition(":") for line in stream]
         except FileNotFoundError:
-            return False
-        local = {"files", "compat", "systemd", "db"}
-        return any(set(line[1:]) - local for line in lines if line and line[0] == "passwd:")
+            return set()
+        return {
+            word for name, _colon, words in lines if name.strip() == database
+            for word in words.split() if not word.startswith("[")
+        }  # fmt: skip
+
+    def home_base(self) -> str:
+        """Where useradd(8) puts the home of a new account."""
+        try:
+            with open(os.path.join(self.root, "default/useradd"), encoding="utf-8", errors="replace") as stream:
+                found = [line.strip()[5:].strip("'\"") for line in stream if line.startswith("HOME=")]
+        except OSError:
+            return "/home"
+        return found[-1] if found and found[-1].startswith("/") else "/home"
+
+    def _has_remote_source(self) -> bool:
+        local = {"files", "systemd", "db"} | (set() if self.compat else {"compat"})
+        return bool(self.nsswitch("passwd") - local)
+
+
+def _number(text: str) -> int:
+    """A uid, gid or day as the C library reads it; -1 where it reads none."""
+    found = re.fullmatch(r"\s*(?:\+?(\d+)|-(0+))", text, re.ASCII)
+    value = int(found.group(1) or 0) if found else -1
+    return value if value < 2**32 else -1
 
 
 def _password_state(field_text: str) -> str:

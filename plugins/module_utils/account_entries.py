@@ -14,14 +14,14 @@ One account gives several entries, since each is a way in of its own:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
-from .authorized_keys import BadKey, KeyLine, parse_declared
+from .authorized_keys import BadKey, KeyLine, parse_declared, split_options
 from .reconcile import Declared, InvalidEntry, Key, Observed, Plan, parse_date
 
-__all__ = ["DeclaredAccounts", "declare", "last_admin", "parse_manage"]
+__all__ = ["DeclaredAccounts", "Manage", "Ways", "declare", "last_admin", "parse_manage"]
 
 #: Debian's relaxed rule (adduser(8)): no name that a shell, a path or passwd(5) could misread.
 NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,30}[a-z0-9_$-]?\Z")
@@ -183,7 +183,7 @@ def parse_manage(manage: Mapping[str, Any] | None) -> Manage:
         return Manage()
     ranges = []
     for text in manage.get("uids") or []:
-        found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text)
+        found = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", text)
         low, high = (int(found.group(1)), int(found.group(2) or found.group(1))) if found else (1, 0)
         if low > high or low == 0:
             raise InvalidEntry("manage", "uids", "%r is not a uid above 0 or a range low-high" % text)
@@ -194,32 +194,71 @@ def parse_manage(manage: Mapping[str, Any] | None) -> Manage:
     return Manage(bool(manage.get("local_people")), frozenset(manage.get("groups") or []), tuple(ranges), names)
 
 
-def last_admin(admin_groups: frozenset[str], passwords_open: frozenset[str]) -> Any:
-    """A guard: where somebody could log in and become root before, somebody must be able to after.
+@dataclass(frozen=True)
+class Ways:
+    """How accounts get in and become root on this server.
 
-    ``admin_groups``: groups that sudo lets do everything. ``passwords_open``: accounts that may log in by password.
+    ``admin_groups``: groups that sudo lets do everything. ``passwords``: accounts that may log in by password.
+    ``everyone``: sudo lets every account do everything. ``lets_in``: sshd's answer for a name and its groups.
     """
 
-    def guard(before: Mapping[Key, Observed], made: Plan, after: Mapping[Key, Observed]) -> str | None:
-        if not _admins(before, admin_groups, passwords_open) or _admins(after, admin_groups, passwords_open):
+    admin_groups: frozenset[str] = frozenset()
+    passwords: frozenset[str] = frozenset()
+    everyone: bool = False
+    lets_in: Callable[[str, Collection[str]], bool] = lambda _name, _groups: True
+    today: str = "1970-01-01"
+
+
+def last_admin(ways: Ways) -> Callable[[Mapping[Key, Observed], Plan, Mapping[Key, Observed]], str | None]:
+    """A guard: whoever may log in and become root can go only where somebody else certainly still can.
+
+    Before the change every doubtful way counts, after it none.
+    """
+
+    def guard(before: Mapping[Key, Observed], _made: Plan, after: Mapping[Key, Observed]) -> str | None:
+        lost = _admins(before, ways, sure=False) - _admins(after, ways, sure=False)
+        if not lost or _admins(after, ways, sure=True):
             return None
-        return "no account would be left that can log in and become root"
+        return "no account would be left that can log in and become root: %s would no longer" % ", ".join(sorted(lost))
 
     return guard
 
 
-def _admins(state: Mapping[Key, Observed], admin_groups: frozenset[str], passwords_open: frozenset[str]) -> set[str]:
-    able, rooted = set(passwords_open), {"root"}
-    for (kind, entry), _found in state.items():
+def _admins(state: Mapping[Key, Observed], ways: Ways, sure: bool) -> set[str]:
+    """The accounts that can log in and become root. With ``sure`` only those that nothing stands in the way of."""
+    accounts = {o.entry: o for o in state.values() if o.kind == "ssh_account"}
+    groups: dict[str, set[str]] = {name: {str(o.attributes.get("group"))} for name, o in accounts.items()}
+    able, rooted = set(ways.passwords), {"root"} | (set(accounts) if ways.everyone else set())
+    for (kind, entry), found in state.items():
         name, _blank, rest = entry.partition(" ")
-        if kind == "ssh_key":
+        if kind == "ssh_key" and (not sure or _opens_a_shell(found, ways.today)):
             able.add(name)
-        elif (kind == "ssh_group" and rest in admin_groups) or (
-            kind == "ssh_sudo" and _found.attributes.get("all", True)
-        ):
+        elif kind == "ssh_group":
+            groups.setdefault(name, set()).add(rest)
+        elif kind == "ssh_sudo" and found.attributes.get("all", True):
             rooted.add(name)
-    closed = {
-        o.entry for o in state.values() if o.kind == "ssh_account" and (o.disabled_since or o.attributes.get("closed"))
+    rooted |= {name for name, mine in groups.items() if mine & ways.admin_groups}
+    return {
+        name
+        for name in able & rooted & set(accounts)
+        if not _closed(accounts[name]) and (not sure or _lets_in(accounts[name], groups[name], ways))
     }
-    present = {o.entry for o in state.values() if o.kind == "ssh_account"}
-    return ((able & rooted) - closed) & present
+
+
+def _closed(account: Observed) -> bool:
+    return bool(account.disabled_since or account.attributes.get("closed"))
+
+
+def _lets_in(account: Observed, groups: Collection[str], ways: Ways) -> bool:
+    shell = str(account.attributes.get("shell") or "").rpartition("/")[2]
+    return shell not in ("nologin", "false") and ways.lets_in(account.entry, groups)
+
+
+def _opens_a_shell(key: Observed, today: str) -> bool:
+    """False for a key that is bound to a command, has run out, or only signs other keys."""
+    options = key.attributes.get("options") or [""]
+    lines = [KeyLine(b"", options=text) for text in options]
+    return any(
+        not line.is_ca and not line.expired(today) and "command" not in (n for n, _v in split_options(line.options))
+        for line in lines
+    )

@@ -3,13 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The format of an authorized_keys file (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). Pure: bytes in, bytes out.
 
-Keys are compared by blob, never by line. Lines that are not changed keep every byte, good or bad.
+Keys are compared by what they are, never by line. Lines that are not changed keep every byte, good or bad.
+
+Reading follows sshd's own parser (sshkey_read, sshkey_advance_past_options) in what it forgives: a line that opens
+the door but looks like rubbish to us would be the perfect back door.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import datetime
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -29,6 +33,24 @@ KEY_TYPES = (
 )
 #: What a type's name looks like, for keys that we only observe: newer sshd may know more types than we do.
 TYPE_SHAPE = re.compile(r"[a-z0-9][a-z0-9@.-]{2,63}\Z")
+#: Names that sshd takes on a line for the same type of key: those of signatures.
+SIGNATURE_NAMES = {
+    "rsa-sha2-256": "ssh-rsa",
+    "rsa-sha2-512": "ssh-rsa",
+    "webauthn-sk-ecdsa-sha2-nistp256@openssh.com": "sk-ecdsa-sha2-nistp256@openssh.com",
+}
+#: Short names, in any case, that sshd takes inside the blob.
+SHORT_NAMES = {
+    "rsa": "ssh-rsa",
+    "dsa": "ssh-dss",
+    "ed25519": "ssh-ed25519",
+    "ecdsa-sk": "sk-ecdsa-sha2-nistp256@openssh.com",
+    "ed25519-sk": "sk-ssh-ed25519@openssh.com",
+}
+#: How many parts a key of each type has, its type's name included.
+PARTS = {"ssh-ed25519": 2, "ssh-rsa": 3, "ssh-dss": 5, "ecdsa-sha2-nistp256": 3, "ecdsa-sha2-nistp384": 3,
+         "ecdsa-sha2-nistp521": 3, "sk-ssh-ed25519@openssh.com": 3,
+         "sk-ecdsa-sha2-nistp256@openssh.com": 4}  # fmt: skip
 #: Options without and with a value, from sshd(8). An unknown one makes sshd drop the whole line.
 FLAGS = ("agent-forwarding", "cert-authority", "port-forwarding", "pty", "user-rc", "x11-forwarding",
          "no-agent-forwarding", "no-port-forwarding", "no-pty", "no-user-rc", "no-x11-forwarding",
@@ -61,27 +83,27 @@ class KeyLine:
         return "cert-authority" in (name for name, _value in split_options(self.options))
 
     def expired(self, today: str) -> bool:
-        """True where the ``expiry-time`` option lies in the past. ``today`` is an ISO date."""
+        """True where the ``expiry-time`` option surely lies in the past. ``today`` is an ISO date (UTC).
+
+        sshd reads it in the server's own time zone, so up to 14 hours may be missing: such a key still counts.
+        """
         for name, value in split_options(self.options):
-            if name == "expiry-time" and value and value[:8].isdecimal() and value[:8] <= today.replace("-", ""):
+            moment = _moment(value) if name == "expiry-time" and value else None
+            if moment and moment + datetime.timedelta(hours=14) <= datetime.datetime.fromisoformat(today):
                 return True
         return False
 
 
 def parse_file(data: bytes) -> list[KeyLine]:
     """Every line of a file, in order. Joining their ``raw`` gives the file back, byte for byte."""
-    return [_parse_line(raw) for raw in data.splitlines(keepends=True)] if b"\r" not in data else _parse_with_cr(data)
-
-
-def _parse_with_cr(data: bytes) -> list[KeyLine]:
-    # splitlines would cut at a lone carriage return; sshd doesn't.
+    # Only a line feed ends a line: bytes.splitlines would cut at a lone carriage return, sshd doesn't.
     pieces = data.split(b"\n")
-    lines = [piece + b"\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
-    return [_parse_line(raw) for raw in lines]
+    return [_parse_line(piece + b"\n") for piece in pieces[:-1]] + ([_parse_line(pieces[-1])] if pieces[-1] else [])
 
 
 def _parse_line(raw: bytes) -> KeyLine:
-    text = raw.decode("utf-8", "surrogateescape").strip(" \t\r\n\0")
+    # To sshd the line is a C string: what comes after a NUL isn't there.
+    text = raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape").rstrip("\r\n").strip(" \t")
     if not text or text.startswith("#"):
         return KeyLine(raw)
     try:
@@ -103,12 +125,44 @@ def parse_declared(text: str) -> KeyLine:
     options, kind, blob, comment = _split(line)
     if kind not in KEY_TYPES:
         raise BadKey("has type %r, known are %s" % (kind, ", ".join(KEY_TYPES)))
-    for name, value in split_options(options):
-        if name not in (VALUED if value is not None else FLAGS):
-            raise BadKey("has an unknown option %r: sshd would ignore the whole key" % name)
+    _check_options(options)
     fingerprint = _fingerprint(kind, blob)
-    _check_numbers(kind, base64.b64decode(blob))
-    return KeyLine(line.encode("utf-8"), options, kind, blob, comment, fingerprint)
+    _check_size(kind, base64.b64decode(blob))
+    try:
+        return KeyLine(line.encode("utf-8"), options, kind, blob, comment, fingerprint)
+    except UnicodeEncodeError:
+        raise BadKey("holds a character that UTF-8 can't write") from None
+
+
+def _check_options(options: str) -> None:
+    """sshd drops the whole line for one bad option: find it before the key is written."""
+    if options.endswith(","):
+        raise BadKey("has a comma behind its last option")
+    seen = set()
+    for word in _option_words(options):
+        name, equals, value = word.partition("=")
+        name = name.lower()
+        if name not in (VALUED if equals else FLAGS):
+            raise BadKey("has an unknown option %r: sshd would ignore the whole key" % name)
+        if equals and not (len(value) > 2 and value[0] == value[-1] == '"'):
+            raise BadKey("has an option %s without a value in double quotes" % name)
+        if name in ("command", "from", "principals") and name in seen:
+            raise BadKey("has the option %s twice" % name)
+        if name == "expiry-time" and _moment(value.strip('"')) is None:
+            raise BadKey("has an expiry-time that is none of YYYYMMDD, YYYYMMDDHHMM, YYYYMMDDHHMMSS")
+        seen.add(name)
+
+
+def _moment(text: str) -> datetime.datetime | None:
+    """The time of an expiry-time option, its zone left aside; None where it is not one."""
+    digits = text[:-1] if text.endswith("Z") else text
+    form = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}.get(len(digits))
+    if form is None or not (digits.isascii() and digits.isdecimal()):
+        return None
+    try:
+        return datetime.datetime.strptime(digits, form)  # noqa: DTZ007 - compared with a margin wider than any zone
+    except ValueError:
+        return None
 
 
 def render(line: KeyLine, options: str | None = None) -> bytes:
@@ -130,6 +184,16 @@ def edit(data: bytes, drop: Iterable[str] = (), add: Sequence[bytes] = ()) -> by
 def split_options(options: str) -> list[tuple[str, str | None]]:
     """Split the options field: names in lower case, values without their quotes."""
     found: list[tuple[str, str | None]] = []
+    for word in _option_words(options):
+        name, equals, value = word.partition("=")
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1].replace('\\"', '"')
+        found.append((name.lower(), value if equals else None))
+    return found
+
+
+def _option_words(options: str) -> list[str]:
+    found = []
     start, quoted, position = 0, False, 0
     while position <= len(options):
         char = options[position] if position < len(options) else ","
@@ -138,12 +202,8 @@ def split_options(options: str) -> list[tuple[str, str | None]]:
         elif char == '"':
             quoted = not quoted
         elif (char == "," and not quoted) or position == len(options):
-            word = options[start:position]
-            if word:
-                name, equals, value = word.partition("=")
-                if len(value) > 1 and value[0] == value[-1] == '"':
-                    value = value[1:-1].replace('\\"', '"')
-                found.append((name.lower(), value if equals else None))
+            if options[start:position]:
+                found.append(options[start:position])
             start = position + 1
         position += 1
     return found
@@ -151,20 +211,24 @@ def split_options(options: str) -> list[tuple[str, str | None]]:
 
 def _split(text: str) -> tuple[str, str, str, str]:
     """options, type, blob, comment. Like sshd: first try the line as a key, then as options and a key."""
-    words = text.split(None, 2)
-    if len(words) > 1 and _looks_like_key(words[0], words[1]):
-        return "", words[0], words[1], words[2] if len(words) > 2 else ""
+    # Blank and tab only: to sshd a form feed or a no-break space is a part of the word.
+    words = re.split(r"[ \t]+", text, maxsplit=2)
+    first = None
+    if len(words) > 1 and (words[0] in KEY_TYPES or words[0] in SIGNATURE_NAMES or TYPE_SHAPE.match(words[0])):
+        try:
+            _fingerprint(words[0], words[1])
+            return "", words[0], words[1], words[2] if len(words) > 2 else ""
+        except BadKey as error:
+            first = error
     end = _end_of_options(text)
-    options, rest = text[:end], text[end:].split(None, 2)
-    if len(rest) < 2:
+    options, words = text[:end], re.split(r"[ \t]+", text[end:].lstrip(" \t"), maxsplit=2)
+    if first is not None and (len(words) < 2 or not TYPE_SHAPE.match(words[0])):
+        raise first
+    if len(words) < 2:
         raise BadKey("has no key: expected [options] type base64 [comment]")
-    if not TYPE_SHAPE.match(rest[0]):
-        raise BadKey("has no key type: %r" % rest[0][:40])
-    return options, rest[0], rest[1], rest[2] if len(rest) > 2 else ""
-
-
-def _looks_like_key(kind: str, blob: str) -> bool:
-    return kind in KEY_TYPES or (TYPE_SHAPE.match(kind) is not None and blob.startswith("AAAA"))
+    if not TYPE_SHAPE.match(words[0]):
+        raise BadKey("has no key type: %r" % words[0][:40])
+    return options, words[0], words[1], words[2] if len(words) > 2 else ""
 
 
 def _end_of_options(text: str) -> int:
@@ -181,19 +245,48 @@ def _end_of_options(text: str) -> int:
 
 
 def _fingerprint(kind: str, blob: str) -> str:
+    """The key's fingerprint as sshd tells it, whichever way the key is written."""
+    # sshd's base64 reader passes over white space; the word itself ended at a blank or a tab.
+    text = re.sub(r"[\r\n\v\f]", "", blob)
     try:
-        raw = base64.b64decode(blob, validate=True)
+        raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise BadKey("has a key that is not base64") from None
+    if base64.b64encode(raw).decode("ascii") != text:
+        raise BadKey("has a key whose base64 ends in stray bits")
     length = int.from_bytes(raw[:4], "big")
-    inner = raw[4 : 4 + length]
-    if len(raw) < 5 + length or inner != kind.encode("ascii", "replace"):
-        raise BadKey("says type %s, its key holds %s" % (kind, inner[:40].decode("ascii", "replace") or "nothing"))
-    return "SHA256:" + base64.b64encode(hashlib.sha256(raw).digest()).decode("ascii").rstrip("=")
+    inner = raw[4 : 4 + length].decode("ascii", "replace")
+    if len(raw) < 5 + length or kind in SHORT_NAMES or _plain_name(inner) != SIGNATURE_NAMES.get(kind, kind):
+        raise BadKey("says type %s, its key holds %s" % (kind, inner[:40] or "nothing"))
+    canonical = _canonical(_plain_name(inner), raw)
+    return "SHA256:" + base64.b64encode(hashlib.sha256(canonical).digest()).decode("ascii").rstrip("=")
 
 
-def _check_numbers(kind: str, raw: bytes) -> None:
-    """A cut key has a good type and a bad end: check that the parts fill the blob, and their sizes."""
+def _plain_name(name: str) -> str:
+    return SIGNATURE_NAMES.get(name) or SHORT_NAMES.get(name.lower()) or name
+
+
+def _canonical(kind: str, raw: bytes) -> bytes:
+    """The blob as sshd itself would write it. Raises BadKey where the parts of a known type don't fit."""
+    if kind not in PARTS:
+        return raw
+    parts = _parts(raw)
+    if len(parts) != PARTS[kind]:
+        raise BadKey("has %d parts, a %s key has %d" % (len(parts), kind, PARTS[kind]))
+    if "ed25519" in kind and len(parts[1]) != 32:
+        raise BadKey("has a key of %d bytes, ed25519 has 32" % len(parts[1]))
+    parts[0] = kind.encode("ascii")
+    if kind in ("ssh-rsa", "ssh-dss"):
+        parts[1:] = [_number(part) for part in parts[1:]]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def _number(part: bytes) -> bytes:
+    short = part.lstrip(b"\0")
+    return b"\0" + short if short and short[0] & 0x80 else short
+
+
+def _parts(raw: bytes) -> list[bytes]:
     parts, position = [], 0
     while position < len(raw):
         length = int.from_bytes(raw[position : position + 4], "big")
@@ -202,12 +295,18 @@ def _check_numbers(kind: str, raw: bytes) -> None:
             raise BadKey("is cut short")
         parts.append(part)
         position += 4 + length
-    wanted = {"ssh-ed25519": 2, "ssh-rsa": 3, "sk-ssh-ed25519@openssh.com": 3, "sk-ecdsa-sha2-nistp256@openssh.com": 4}
-    if len(parts) != wanted.get(kind, 3):
-        raise BadKey("has %d parts, a %s key has %d" % (len(parts), kind, wanted.get(kind, 3)))
-    if "ed25519" in kind and len(parts[1]) != 32:
-        raise BadKey("has a key of %d bytes, ed25519 has 32" % len(parts[1]))
+    return parts
+
+
+def _check_size(kind: str, raw: bytes) -> None:
+    """What a declared key must have beside its form."""
+    parts = _parts(raw)
     if kind == "ssh-rsa":
         bits = int.from_bytes(parts[2], "big").bit_length()
         if bits < 2048:
             raise BadKey("is an RSA key of %d bits, at least 2048 are wanted" % bits)
+    if kind.startswith("ecdsa-"):
+        curve = kind.rpartition("-")[2].encode("ascii")
+        size = {b"nistp256": 65, b"nistp384": 97, b"nistp521": 133}[curve]
+        if parts[1] != curve or len(parts[2]) != size or parts[2][0] != 4:
+            raise BadKey("has a point that doesn't fit its curve")

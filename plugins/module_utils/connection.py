@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field
 
 from .account_database import ToolFailed, command
+from .atomic_files import read_bytes
 
 __all__ = ["Connection", "connecting_key", "current"]
 
@@ -25,6 +26,7 @@ class Connection:
     """What is known of the connection. ``address`` is the client as this server sees it, or None without SSH.
 
     ``uids`` are the accounts to keep: the one that logged in, and those that it became on the way here.
+    ``known`` is false where our own ancestors can't be read: then nobody can say whom to keep.
     """
 
     uids: frozenset[int] = frozenset()
@@ -33,6 +35,7 @@ class Connection:
     port: str | None = None
     auth_info: str | None = None
     notes: list[str] = field(default_factory=list)
+    known: bool = True
 
 
 def current() -> Connection:
@@ -41,6 +44,8 @@ def current() -> Connection:
     names: set[str] = set()
     details: dict[str, str] = {}
     pid = os.getpid()
+    if not _status(pid)[1]:
+        return Connection(known=False)
     ssh = False
     for _step in range(64):
         details = {**_environment(pid), **details}
@@ -82,6 +87,7 @@ def connecting_key(connection: Connection) -> str | None:
     """The fingerprint (``SHA256:...``) of the key that opened this connection; None where nothing tells.
 
     Sources: sshd's ExposeAuthInfo file, then its log line "Accepted publickey" with our address and port.
+    Where the logs name two keys for them, one line is forged or older: neither is believed.
     """
     if connection.auth_info:
         found = _key_of_auth_info(connection.auth_info)
@@ -93,22 +99,20 @@ def connecting_key(connection: Connection) -> str | None:
         r"Accepted publickey for \S+ from %s port %s ssh2: \S+ (SHA256:[A-Za-z0-9+/]{43})"
         % (re.escape(connection.address), re.escape(connection.port))
     )
-    for text in _logs():
-        found_lines = pattern.findall(text)
-        if found_lines:
-            return str(found_lines[-1])
-    return None
+    found_lines = {line for text in _logs() for line in pattern.findall(text)}
+    # Everybody may write to the log: two answers are as good as none.
+    return str(found_lines.pop()) if len(found_lines) == 1 else None
 
 
 def _key_of_auth_info(path: str) -> str | None:
     from .authorized_keys import BadKey, parse_declared
 
     try:
-        with open(path, encoding="utf-8") as stream:
-            for line in stream:
-                method, _blank, key = line.strip().partition(" ")
-                if method == "publickey":
-                    return parse_declared(key).fingerprint
+        # The path comes from a process of the user's: it may be a link or a FIFO by now.
+        for line in read_bytes(path).decode("utf-8").splitlines():
+            method, _blank, key = line.strip().partition(" ")
+            if method == "publickey":
+                return parse_declared(key).fingerprint
     except (OSError, BadKey, UnicodeDecodeError):
         pass
     return None
@@ -125,7 +129,7 @@ def _logs() -> list[str]:
             continue
     if os.path.isdir("/run/systemd/journal"):
         try:
-            argv = ["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=20000", "--facility=4,10"]
+            argv = ["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=20000", "--facility=4,10", "_UID=0"]
             texts.append(command(argv, seconds=10))
         except ToolFailed:
             pass

@@ -19,7 +19,7 @@ _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_LINKS = 8
 
 
-class UnsafePath(Exception):
+class UnsafePath(OSError):
     """A component is a user's symlink, belongs to somebody else, or is no directory. Nothing was opened."""
 
 

@@ -22,7 +22,10 @@ __all__ = ["KeyFile", "read_key_file", "remove_key_file", "write_key_file"]
 
 @dataclass(frozen=True)
 class KeyFile:
-    """One file that sshd reads for an account. ``problem`` says why it can't be read or must not be changed."""
+    """One file that sshd reads for an account. ``problem`` says why it can't be read or must not be changed.
+
+    ``uncertain`` tells that sshd may read it all the same: it goes through links that root must not follow.
+    """
 
     path: str
     data: bytes = b""
@@ -33,6 +36,8 @@ class KeyFile:
     uid: int = 0
     gid: int = 0
 
+    uncertain: bool = False
+
 
 def read_key_file(path: str, uid: int) -> KeyFile:
     """Read one key file of the account ``uid``. Never raises: what is wrong is in ``problem``."""
@@ -42,7 +47,7 @@ def read_key_file(path: str, uid: int) -> KeyFile:
     except FileNotFoundError:
         return KeyFile(path)
     except UnsafePath as error:
-        return KeyFile(path, problem=str(error))
+        return KeyFile(path, problem=str(error), uncertain=True)
     except OSError as error:
         return KeyFile(path, problem="%s: %s" % (folder, error.strerror))
     try:
@@ -60,17 +65,17 @@ def _read_in(base: int, name: str, path: str, uid: int) -> KeyFile:
         return KeyFile(path, problem="%s: %s" % (path, error.strerror))
     if not stat.S_ISREG(found.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a regular file"
-        return KeyFile(path, present=True, problem="%s is %s" % (path, kind))
+        return KeyFile(path, present=True, problem="%s is %s" % (path, kind), uncertain=stat.S_ISLNK(found.st_mode))
     if found.st_uid not in (0, uid):
         return KeyFile(path, present=True, problem="%s belongs to uid %d" % (path, found.st_uid))
     if found.st_nlink > 1:
-        return KeyFile(path, present=True, problem="%s has %d hard links" % (path, found.st_nlink))
+        return KeyFile(path, present=True, problem="%s has %d hard links" % (path, found.st_nlink), uncertain=True)
     try:
         data = read_bytes(name, dir_fd=base)
     except NotRegular as error:
-        return KeyFile(path, present=True, problem="%s %s" % (path, error.strerror))
+        return KeyFile(path, present=True, problem="%s %s" % (path, error.strerror), uncertain=True)
     except OSError as error:
-        return KeyFile(path, present=True, problem="%s: %s" % (path, error.strerror))
+        return KeyFile(path, present=True, problem="%s: %s" % (path, error.strerror), uncertain=True)
     mode = stat.S_IMODE(found.st_mode)
     return KeyFile(path, data, True, parse_file(data), None, mode, found.st_uid, found.st_gid)
 

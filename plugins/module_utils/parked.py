@@ -84,7 +84,7 @@ def leftovers(account: Account) -> list[str]:
 
 
 def owned_files(uids: Iterable[int], folders: Iterable[str], seconds: int) -> dict[str, Any]:
-    """Files of these uids below ``folders``, by one bounded find(1); symlinks and other file systems are not entered."""
+    """Files of these uids below ``folders``, by one bounded find(1) that enters no link and no other file system."""
     wanted = sorted(set(uids))
     starts = [folder for folder in folders if os.path.isdir(folder)]
     if not wanted or not starts:

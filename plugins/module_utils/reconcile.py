@@ -204,11 +204,14 @@ Guard = Callable[[Plan, Mapping[Key, Observed]], Optional[str]]
 
 
 def parse_date(value: str, entry: str, field_name: str) -> str:
-    """Return the ISO form of a date, or raise InvalidEntry."""
+    """Return the date as it is if it is written YYYY-MM-DD, or raise InvalidEntry."""
     try:
-        return date.fromisoformat(value).isoformat()
+        # Newer Pythons take "20270101" too, which the server's tools would read as a number of days.
+        if date.fromisoformat(value).isoformat() == value:
+            return value
     except (TypeError, ValueError):
-        raise InvalidEntry(entry, field_name, "%r is not a date of the form YYYY-MM-DD" % (value,)) from None
+        pass
+    raise InvalidEntry(entry, field_name, "%r is not a date of the form YYYY-MM-DD" % (value,))
 
 
 def parse_limit(value: str) -> Limit:

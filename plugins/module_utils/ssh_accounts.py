@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from .account_changes import AccountChanges
+from .account_checks import check_list, check_plan
 from .account_database import Account, AccountDatabase, ToolFailed
-from .account_entries import DeclaredAccounts, Manage, declare, last_admin, parse_manage
+from .account_entries import DeclaredAccounts, Manage, Ways, declare, last_admin, parse_manage
+from .account_report import access, names_account, not_controlled, problems, readable
 from .account_touched import touched
 from .connection import Connection, connecting_key, current
 from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments
@@ -68,6 +70,10 @@ def arguments() -> dict[str, Any]:
     return spec
 
 
+#: No server that this release meets lives before it: an earlier date is a clock that was never set.
+EARLIEST = "2026-01-01"
+
+
 class SshAccounts(Kind):
     """Reads accounts, keys, groups and sudo rules; writes them through AccountChanges."""
 
@@ -86,6 +92,7 @@ class SshAccounts(Kind):
         self.key: str | None = None
         self.notes: list[str] = []
         self.files: dict[str, list[KeyFile]] = {}
+        self.unfinished: dict[str, str] = {}
 
     # -- declare ----------------------------------------------------------------------------------------------
 
@@ -97,26 +104,29 @@ class SshAccounts(Kind):
     # -- observe ----------------------------------------------------------------------------------------------
 
     def observe(self) -> Sequence[Observed]:
+        if not self.connection.known:
+            raise ServerProblem("/proc can't be read: whose connection this is can't be known, so nobody is safe here")
         self.database = AccountDatabase()
-        self.sshd = Sshd(self.params["sshd_config"], self.connection.address or "127.0.0.1")
+        self.sshd = Sshd(self.params["sshd_config"], self.connection.address or "127.0.0.1", self.groups_of)
         loaded = self.state.read("ssh_accounts")
         self.registry = {
             "accounts": loaded.get("accounts", {}), "disabled": loaded.get("disabled", {}),
             "tombstones": loaded.get("tombstones", []),
         }  # fmt: skip
+        self._check_clock()
         for tombstone in self.registry["tombstones"]:
             # A run killed right after userdel leaves both; the account is gone, so only the tombstone counts.
             if tombstone["name"] not in self.database.accounts:
                 self.registry["disabled"].pop(tombstone["name"], None)
         self.grants = self.sudoers.grants()
-        self.admin_groups = admin_groups(self.grants)
+        self.admin_groups = self._admin_groups()
         try:
             self.effective = self.sshd.effective()
             self.files = {a.name: self._key_files(a) for a in self.database.accounts.values()}
         except SshdProblem as error:
             raise ServerProblem(str(error)) from None
         self._find_shared_files()
-        self._check_names()
+        check_list(self)
         self.me = self._connecting_accounts()
         entries: list[Observed] = []
         chosen = [a for a in self.database.accounts.values() if self._of_interest(a)]
@@ -126,6 +136,36 @@ class SshAccounts(Kind):
         entries += self._removed_to_restore()
         self.observed = {o.key: o for o in entries}
         return entries
+
+    def _check_clock(self) -> None:
+        """Expiry and grace are counted from today: on a server without the right time everybody would be let in."""
+        seen = [str(row.get("since") or row.get("at") or "")[:10] for row in self._records()]
+        newest = max([EARLIEST, *seen])
+        if self.today < newest:
+            raise ServerProblem(
+                "the server's clock says %s, but %s has been: set it first, dates decide who gets in"
+                % (self.today, newest)
+            )
+
+    def _records(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = list(self.registry["tombstones"])
+        for part in ("accounts", "disabled"):
+            found += self.registry[part].values()
+        return found
+
+    def groups_of(self, name: str) -> frozenset[str]:
+        """All groups of an account, its own one included; empty for an account that is not here."""
+        account = self.database.accounts.get(name)
+        if account is None:
+            return frozenset()
+        primary = self.database.primary_group(account)
+        return frozenset(account.groups) | ({primary} if primary else set())
+
+    def _admin_groups(self) -> frozenset[str]:
+        named = admin_groups(self.grants)
+        numbers = {name[1:] for name in named if name.startswith("#")}
+        by_number = {name for name, (gid, _members) in self.database.groups.items() if str(gid) in numbers}
+        return self.database.with_twins(named | by_number)
 
     def _removed_to_restore(self) -> list[Observed]:
         """Removed accounts that the user wants back: they stand in the plan as long disabled ones."""
@@ -148,9 +188,11 @@ class SshAccounts(Kind):
 
     def _find_shared_files(self) -> None:
         users: dict[str, set[str]] = {}
+        lax = self.effective.one("strictmodes", "yes") == "no"
         for name, files in self.files.items():
             for found in files:
-                if found.present:
+                # With StrictModes sshd refuses an account a file that belongs to another one.
+                if found.present or (lax and found.problem):
                     users.setdefault(found.path, set()).add(name)
         self.shared_files = {path: sorted(names) for path, names in users.items() if len(names) > 1}
 
@@ -170,15 +212,16 @@ class SshAccounts(Kind):
         return frozenset(by_uid | (self.connection.names & set(self.database.accounts)))
 
     def _entries(self, account: Account) -> list[Observed]:
-        managed = self._managed(account)
+        managed = self.is_managed(account)
         protected = self._protected(account)
-        disabled = self._disabled_since(account)
+        disabled = self.disabled_since(account)
         person = self.wanted.rows.get(account.name, {}).get("person")
         top = Observed(
             "ssh_account",
             account.name,
             {
-                "uid": account.uid, "shell": account.shell, "comment": account.comment, "home": account.home,
+                "uid": account.uid, "shell": account.shell, "comment": readable(account.comment),
+                "home": readable(account.home), "group": self.database.primary_group(account),
                 "expires": account.expires, "closed": bool(account.expires and account.expires <= self.today),
             },
             managed=managed, protected=protected, disabled_since=disabled, person=person, staged=True,
@@ -202,7 +245,7 @@ class SshAccounts(Kind):
             for line in file.lines:
                 if line.fingerprint is not None:
                     row = found.setdefault(line.fingerprint, {"options": set(), "files": set()})
-                    row["options"].add(line.options)
+                    row["options"].add(readable(line.options))
                     row["files"].add(file.path)
         entries = []
         for fingerprint, row in found.items():
@@ -240,9 +283,10 @@ class SshAccounts(Kind):
         rule = self.sudoers.rule(account.name)
         if rule is not None:
             wanted = self.wanted.rows.get(account.name, {}).get("sudo")
-            same = wanted and render_rule(account.name, wanted) == rule
             # The rule compares as text; where it is the declared one, it shows as the declared value.
-            shown = {k: wanted[k] for k in ("commands", "nopasswd", "runas")} if same else rule
+            shown: Any = rule
+            if wanted and render_rule(account.name, wanted) == rule:
+                shown = {k: wanted[k] for k in ("commands", "nopasswd", "runas")}
             rows.append(
                 Observed(
                     "ssh_sudo", account.name, {"sudo": shown, "all": grants_all(rule)}, True, guarded, None, parent
@@ -250,10 +294,10 @@ class SshAccounts(Kind):
             )
         others: dict[str, list[Grant]] = {}
         for grant in self.grants:
-            if grant.who == account.name and grant.path != ours and account.uid != 0:
+            if names_account(grant, account) and grant.path != ours and account.uid != 0:
                 others.setdefault(grant.path, []).append(grant)
         for path, grants in others.items():
-            everything = any(grants_all(g.text) for g in grants)
+            everything = any(g.everything for g in grants)
             rows.append(
                 Observed(
                     "ssh_sudo",
@@ -263,11 +307,11 @@ class SshAccounts(Kind):
                     guarded,
                     None,
                     parent,
-                )  # fmt: skip
+                )
             )
         return rows
 
-    def _managed(self, account: Account) -> bool:
+    def is_managed(self, account: Account) -> bool:
         record = self.registry["accounts"].get(account.name)
         if record is not None:
             if record["uid"] == account.uid:
@@ -278,7 +322,9 @@ class SshAccounts(Kind):
 
     def _protected(self, account: Account) -> str | None:
         if account.uid == 0:
-            return "root's account"
+            return "root's account" if account.name == "root" else "has root's uid"
+        if account.name in self.database.twice:
+            return "has more than one line in /etc/passwd: mend it by hand"
         if account.name in self.me:
             return "carries this connection"
         twins = [a.name for a in self.database.accounts.values() if a.uid == account.uid and a.name != account.name]
@@ -290,7 +336,7 @@ class SshAccounts(Kind):
             return "system account (uid %d)" % account.uid
         return None
 
-    def _disabled_since(self, account: Account) -> str | None:
+    def disabled_since(self, account: Account) -> str | None:
         """The date of stage one, if the account is really closed now: re-opened by hand is open."""
         record = self.registry["disabled"].get(account.name)
         if record is None or record.get("uid") != account.uid:
@@ -300,7 +346,7 @@ class SshAccounts(Kind):
         )
         alive = self.terminate and self.running.get(account.uid)
         expired = account.expires is not None and account.expires <= self.today
-        sudo = any(g.who == account.name and g.alone for g in self.grants)
+        sudo = any(names_account(g, account) and g.alone for g in self.grants)
         if keys or alive or sudo or not expired or account.groups or account.password in ("usable", "empty"):
             return None
         return str(record["since"])
@@ -323,104 +369,38 @@ class SshAccounts(Kind):
             return "belongs to uid %d" % found.st_uid
         if home.count("/") < 2:
             return "is a top-level directory"
+        if os.path.ismount(home):
+            return "is a mount point"
         if any(o == home or o.startswith(home + "/") for o in others):
             return "is or holds the home of another account"
         return None
 
     # -- check ------------------------------------------------------------------------------------------------
 
-    def _check_names(self) -> None:
-        """Faults of the list that only this server can show."""
-        by_uid = {a.uid: a.name for a in self.database.accounts.values()}
-        former = {t["uid"]: t for t in self.registry["tombstones"]}
-        for name in self.database.remote_names(list(self.wanted.rows)):
-            raise InvalidEntry(name, "name", "comes from a directory service on this server, not from /etc/passwd")
-        for name, row in self.wanted.rows.items():
-            here = self.database.accounts.get(name)
-            if row.get("system"):
-                if here is None:
-                    raise InvalidEntry(name, "system", "there is no such account on this server")
-                continue
-            if here is not None and not self.database.is_person(here):
-                raise InvalidEntry(
-                    name, "name", "is a system account here (uid %d); system: true manages its keys only" % here.uid
-                )
-            if here is None and name in self.database.groups and not row.get("gid"):
-                raise InvalidEntry(
-                    name, "name", "is a group on this server already; a new account would need that name"
-                )
-            uid = row.get("uid")
-            if uid is not None and here is None:
-                if uid in by_uid:
-                    raise InvalidEntry(name, "uid", "%d is %s's on this server" % (uid, by_uid[uid]))
-                if uid in former and former[uid]["name"] != name:
-                    told = (uid, former[uid]["name"], former[uid]["at"][:10])
-                    raise InvalidEntry(name, "uid", "%d was %s's until %s and is never given again" % told)
-            if uid is not None and here is not None and here.uid != uid:
-                raise InvalidEntry(
-                    name, "uid", "is %d on this server, the list says %d; a uid is never changed" % (here.uid, uid)
-                )
-            if row.get("home") and here is not None and here.home != row["home"]:
-                raise InvalidEntry(
-                    name,
-                    "home",
-                    "is %s on this server, the list says %s; homes are not moved" % (here.home, row["home"]),
-                )
-            for group in row.get("groups") or []:
-                if group not in self.database.groups:
-                    raise InvalidEntry(name, "groups", "there is no group %s on this server" % group)
-            if row.get("shell") and not os.access(row["shell"], os.X_OK):
-                raise InvalidEntry(name, "shell", "%s can't be run on this server" % row["shell"])
-
     def check(self, made: Plan) -> None:
-        for action in made.actions:
-            name = action.entry.split(" ", 1)[0]
-            if action.kind == "ssh_account" and action.action == "create":
-                self._check_new_home(name)
-            if action.kind == "ssh_account" and action.action == "update" and name in self.me:
-                shell = action.changes.get("shell", (None, None))[1]
-                if shell and os.path.basename(shell) in ("nologin", "false"):
-                    raise InvalidEntry(name, "shell", "%s would close the account that carries this connection" % shell)
-            if action.kind == "ssh_key":
-                for file in self.files.get(name, []):
-                    if file.problem:
-                        raise InvalidEntry(name, "keys", file.problem)
-                    if file.path in self.shared_files and action.action != "remove":
-                        raise InvalidEntry(name, "keys", "%s is read for several accounts" % file.path)
-                if not self.sshd.key_file_patterns(name):
-                    raise InvalidEntry(
-                        name, "keys", "sshd reads no key file for this account (AuthorizedKeysFile none)"
-                    )
-            if action.kind == "ssh_sudo" and action.action in ("create", "update") and not _has_visudo():
-                raise InvalidEntry(name, "sudo", "sudo is not installed on this server")
+        check_plan(self, made)
 
-    def _check_new_home(self, name: str) -> None:
-        row = self.wanted.rows[name]
-        home = row.get("home") or "/home/%s" % name
-        try:
-            found = os.lstat(home)
-        except OSError:
-            return
-        if not stat.S_ISDIR(found.st_mode) or row.get("uid") != found.st_uid:
-            told = "%s exists already and belongs to uid %d: a new account would take over what a former one left"
-            raise InvalidEntry(name, "home", told % (home, found.st_uid))
+    def new_home(self, name: str) -> str:
+        """The home that a new account will have."""
+        return str(self.wanted.rows[name].get("home") or os.path.join(self.database.home_base(), name))
+
+    def tombstone(self, name: str) -> dict[str, Any] | None:
+        """The last removed account of this name; None where there is none, or its place is another's."""
+        here = self.database.accounts.get(name)
+        found = (t for t in reversed(self.registry["tombstones"]) if t["name"] == name)
+        return next((t for t in found if here is None or here.uid == t["uid"]), None)
 
     def guards(self) -> Sequence[Guard]:
         before = dict(self.observed) if hasattr(self, "observed") else {}
-        passwords = frozenset(
-            a.name for a in self.database.accounts.values() if a.password == "usable" and self._password_login(a)
-        )
-        guard = last_admin(self.admin_groups, passwords)
+        open_by_password = [a.name for a in self.database.accounts.values() if a.password == "usable"]  # noqa: S105 - a state
+        passwords = frozenset(name for name in open_by_password if self.sshd.password_login(name))
+        everyone = any(g.who == "ALL" and g.everything for g in self.grants)
+        guard = last_admin(Ways(self.admin_groups, passwords, everyone, self.sshd.lets_in, self.today))
 
         def check(made: Plan, after: Mapping[Key, Observed]) -> str | None:
             return guard(before, made, after)
 
         return [check]
-
-    def _password_login(self, account: Account) -> bool:
-        if self.effective.one("passwordauthentication", "yes") != "yes":
-            return False
-        return account.uid != 0 or self.effective.one("permitrootlogin") == "yes"
 
     # -- apply, verify, tell ----------------------------------------------------------------------------------
 
@@ -434,6 +414,7 @@ class SshAccounts(Kind):
         except ToolFailed as error:
             raise ServerProblem(str(error)) from error
         finally:
+            self.unfinished = changes.unfinished
             for note in changes.notes:
                 self._note(note)
 
@@ -442,7 +423,12 @@ class SshAccounts(Kind):
         removed = [a.entry for a in made.of("remove", "ssh_account")]
         alive = running([gone[name] for name in removed if name in gone])
         open_still = ["%s still runs process %s" % (n, alive[gone[n]]) for n in removed if n in gone and alive[gone[n]]]
-        return open_still + ["%s is still in passwd" % name for name in removed if name in self.database.accounts]
+        resisted = ["%s" % text for text in self.unfinished.values()]
+        return (
+            resisted
+            + open_still
+            + ["%s is still in passwd" % name for name in removed if name in self.database.accounts]
+        )
 
     def details(self) -> dict[str, Any]:
         told: dict[str, Any] = {
@@ -462,105 +448,13 @@ class SshAccounts(Kind):
         return found.entry not in self.wanted.rows or found.disabled_since is not None
 
     def access(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        """Who can get in now, and by which path: read from the server, not from the plan."""
-        chosen = [self.database.accounts[n] for n in names if n in self.database.accounts]
-        alive = running([a.uid for a in chosen if a.uid >= self.database.uid_min])
-        return [self._access_row(a, alive.get(a.uid, [])) for a in chosen]
-
-    def _access_row(self, account: Account, pids: Sequence[int]) -> dict[str, Any]:
-        expired = account.expires is not None and account.expires <= self.today
-        keys = [
-            {
-                "fingerprint": line.fingerprint, "file": file.path, "comment": line.comment,
-                "certificate_authority": line.is_ca, "expired": line.expired(self.today), "options": line.options,
-            }
-            for file in self.files[account.name] for line in file.lines if line.fingerprint
-        ]  # fmt: skip
-        rooted = ["group %s" % g for g in account.groups if g in self.admin_groups or g in ROOT_GROUPS]
-        rooted += ["%s:%d" % (g.path, g.line) for g in self.grants if g.who == account.name]
-        password = account.password in ("usable", "empty") and self._password_login(account)
-        live = [k for k in keys if not k["expired"]]
-        return {
-            "account": account.name, "uid": account.uid,
-            "person": self.wanted.rows.get(account.name, {}).get("person"),
-            "open": bool((live or password) and not expired) or bool(pids),
-            "expires": account.expires, "password": password, "keys": keys, "root": rooted,
-            "processes": len(pids), "shell": account.shell, "managed": self._managed(account),
-            "disabled_since": self._disabled_since(account),
-        }  # fmt: skip
+        """Who can get in now, and by which path."""
+        return access(self, names)
 
     def not_controlled(self) -> list[str]:
         """Ways in that this module reads but doesn't reconcile."""
-        told = []
-        for name in (
-            "authorizedkeyscommand",
-            "trustedusercakeys",
-            "authorizedprincipalsfile",
-            "authorizedprincipalscommand",
-        ):
-            value = self.effective.one(name, "none")
-            if value != "none":
-                told.append("sshd %s %s" % (name, value))
-        if self.effective.one("permitemptypasswords") == "yes":
-            told.append("sshd permitemptypasswords yes")
-        told += ["%s comes from a directory service" % name for name in self.database.remote_accounts()]
-        told += [
-            "%s holds a certificate authority for %s" % (f.path, n)
-            for n, files in self.files.items()
-            for f in files
-            if any(k.is_ca for k in f.lines)
-        ]
-        return told
+        return not_controlled(self)
 
     def problems(self) -> list[str]:
-        """What a competent reader would want to know although nothing can be done about it here."""
-        told = []
-        for name, files in self.files.items():
-            for file in files:
-                if file.problem:
-                    told.append("%s: %s" % (name, file.problem))
-                bad = [number for number, line in enumerate(file.lines, 1) if line.problem]
-                if bad:
-                    told.append(
-                        "%s: %s: line %s: no key that sshd could use; kept"
-                        % (name, file.path, ", ".join(map(str, bad[:20])))
-                    )
-        for path, names in self.shared_files.items():
-            told.append("%s is read for several accounts: %s" % (path, ", ".join(names[:5])))
-        for name, row in self.wanted.rows.items():
-            account = self.database.accounts.get(name)
-            if account is not None:
-                told += self._declared_but_closed(account, row)
-        return told
-
-    def _declared_but_closed(self, account: Account, row: dict[str, Any]) -> list[str]:
-        told = []
-        if not account.can_open_a_shell and row.get("keys"):
-            told.append("%s: shell %s stops commands, not port forwarding or SFTP" % (account.name, account.shell))
-        if account.expires and account.expires <= self.today and not row.get("expires"):
-            told.append("%s: declared, but expired on the server since %s" % (account.name, account.expires))
-        group_names = set(account.groups) | {n for n, (gid, _m) in self.database.groups.items() if gid == account.gid}
-        allow, groups = self.effective.words("allowusers"), self.effective.words("allowgroups")
-        if (
-            allow
-            and not self.sshd.per_user
-            and not any(_plain(w) == account.name or "*" in w or "?" in w for w in allow)
-        ):
-            told.append("%s: declared, but not in sshd's AllowUsers" % account.name)
-        if groups and not self.sshd.per_user and not (group_names & set(groups)) and not any("*" in g for g in groups):
-            told.append("%s: declared, but in no group of sshd's AllowGroups" % account.name)
-        return told
-
-
-#: Groups that are as good as root on the distributions we know, beside those that sudo names.
-ROOT_GROUPS = ("docker", "lxd", "disk", "shadow", "sudo", "wheel", "root")
-
-
-def _plain(word: str) -> str:
-    return word.split("@", 1)[0]
-
-
-def _has_visudo() -> bool:
-    return any(
-        os.access(os.path.join(p, "visudo"), os.X_OK) for p in ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin")
-    )
+        """What is odd on the server, or in the way of the list."""
+        return problems(self)

@@ -11,29 +11,36 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .account_database import ToolFailed, command
 from .atomic_files import fault_point, read_bytes, remove_file, write_atomic
+from .sudoers_text import SudoersText, expand, gives_everything, grants_all, read_sudoers
 
-__all__ = ["Grant", "Sudoers", "render_rule"]
+__all__ = ["Grant", "Sudoers", "admin_groups", "grants_all", "render_rule"]
 
 PREFIX = "infogerance-perimeter-"
-_RULE = re.compile(r"^(?P<who>(?:\"[^\"]+\"|\\.|[^\s,=:#!]|,\s*)+)\s+\S.*=", re.ASCII)
-_SKIPPED = re.compile(r"^(Defaults\b|[A-Za-z]+_Alias\b|[@#]include)", re.ASCII)
+#: A file that sudo reads is a few lines; a larger one is not read here, and told.
+LARGEST = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Grant:
-    """One rule of a sudoers file. ``alone`` tells that its file speaks of nobody else."""
+    """What one rule gives one user, group (``%name``, ``%#gid``), uid (``#uid``) or everybody (``ALL``).
+
+    ``alone`` tells that its file speaks of nobody else; ``everything`` that it gives all commands as root.
+    """
 
     who: str
     path: str
     line: int
     text: str
     alone: bool
+    everything: bool = False
 
 
 def render_rule(account: str, sudo: dict[str, Any]) -> str:
@@ -61,11 +68,15 @@ def fragment_name(account: str) -> str:
 
 
 class Sudoers:
-    """Door to /etc/sudoers and its directory."""
+    """Door to /etc/sudoers, all that it includes, and its directory."""
 
     def __init__(self, main: str = "/etc/sudoers", folder: str = "/etc/sudoers.d") -> None:
         self.main = main
         self.folder = folder
+        #: Files that sudo reads and we can't.
+        self.unread: list[str] = []
+        #: False where sudo's configuration doesn't include ``folder``: a fragment there has no effect.
+        self.reads_folder = True
 
     def fragment(self, account: str) -> str:
         """The path of our fragment for an account."""
@@ -80,26 +91,55 @@ class Sudoers:
         return "\n".join(line for line in lines if not line.startswith("#"))
 
     def grants(self) -> list[Grant]:
-        """Every rule of every file that sudo reads here. Aliases are not followed: they show as their name."""
+        """Every rule of every file that sudo reads here, one row a user; aliases and includes are followed."""
+        texts: dict[str, tuple[SudoersText, bool]] = {}
+        self.unread = []
+        self.reads_folder = False
+        self._collect(self.main, texts, 0)
+        # Read in every case: a directory that is included tomorrow gives its rights at once.
+        for path in self._names(self.folder):
+            self._collect(path, texts, 1)
+        self.reads_folder = self.reads_folder or not texts
+        aliases = {key: items for text, _link in texts.values() for key, items in text.aliases.items()}
         found: list[Grant] = []
-        for path in [self.main] + self._fragments():
-            try:
-                text = read_bytes(path).decode("utf-8", "replace")
-            except OSError:
-                continue
-            rows = list(_rules(text))
-            names = {who for _line, who, _text in rows}
-            other = any(_SKIPPED.match(line) for _number, line in _logical(text))
-            for line, who, rule in rows:
-                found.append(Grant(who, path, line, rule, path != self.main and len(names) == 1 and not other))
+        for path, (text, link) in texts.items():
+            rows = [(rule, who) for rule in text.rules for who in expand(rule.users, aliases, "User")]
+            named = {who for _rule, who in rows}
+            alone = path != self.main and len(named) == 1 and not text.more and not link
+            for rule, who in rows:
+                found.append(Grant(who, path, rule.line, rule.text, alone, gives_everything(rule.commands, aliases)))
         return found
 
-    def _fragments(self) -> list[str]:
+    def _collect(self, path: str, texts: dict[str, tuple[SudoersText, bool]], depth: int) -> None:
+        if path in texts or depth > 16:
+            return
         try:
-            names = sorted(os.listdir(self.folder))
+            data = _read(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            told = "%s: %s" % (path, error.strerror)
+            if told not in self.unread:
+                self.unread.append(told)
+            return
+        texts[path] = (read_sudoers(data.decode("utf-8", "replace")), os.path.islink(path))
+        for directive, target in texts[path][0].includes:
+            place = os.path.join(os.path.dirname(path), target.replace("%h", socket.gethostname().split(".")[0]))
+            if directive == "include":
+                self._collect(place, texts, depth + 1)
+            else:
+                self.reads_folder = self.reads_folder or os.path.normpath(place) == os.path.normpath(self.folder)
+                for name in self._names(place):
+                    self._collect(name, texts, depth + 1)
+
+    @staticmethod
+    def _names(folder: str) -> list[str]:
+        try:
+            names = sorted(os.listdir(folder))
         except OSError:
             return []
-        return [os.path.join(self.folder, n) for n in names if "." not in n and not n.endswith("~")]
+        # sudo passes such names over.
+        return [os.path.join(folder, n) for n in names if "." not in n and not n.endswith("~")]
 
     def put(self, account: str, rule: str) -> None:
         """Write our fragment, checked before it is in force and again after. Raises ToolFailed."""
@@ -109,67 +149,68 @@ class Sudoers:
             os.makedirs(self.folder, mode=0o750)
         path = self.fragment(account)
         before = _read_or_none(path)
+        broken = _complaint()
         write_atomic(path, text.encode("utf-8"), mode=0o440)
-        try:
-            command(["visudo", "-c", "-q"])
-        except ToolFailed:
+        after = _complaint()
+        if after is not None and broken is None:
             # One bad file makes sudo refuse everybody: never leave it so.
             if before is None:
                 remove_file(path)
             else:
                 write_atomic(path, before, mode=0o440)
-            raise
+            raise after
 
     def take(self, path: str) -> None:
-        """Remove a fragment; put it back if sudo's configuration is broken without it. Raises ToolFailed."""
+        """Remove a fragment; put it back if that breaks sudo's configuration. Raises ToolFailed."""
         before = _read_or_none(path)
         if before is None:
             return
         found = os.stat(path, follow_symlinks=False)
+        broken = _complaint()
         remove_file(path)
         fault_point("sudoers:taken")
-        try:
-            command(["visudo", "-c", "-q"])
-        except ToolFailed:
+        after = _complaint() if broken is None else None
+        if after is not None:
             write_atomic(path, before, mode=found.st_mode & 0o777, uid=found.st_uid, gid=found.st_gid)
-            raise
+            raise after
+
+    def give_back(self, path: str, data: bytes, mode: int) -> None:
+        """Put a fragment back from the archive, unless it would break sudo's configuration. Raises ToolFailed."""
+        broken = _complaint()
+        write_atomic(path, data, mode=mode)
+        after = _complaint() if broken is None else None
+        if after is not None:
+            remove_file(path)
+            raise after
+
+
+def _complaint() -> ToolFailed | None:
+    """What visudo says against the configuration; None where it is fine, or where sudo is not installed.
+
+    It complains about a mode 0644, too, which sudo itself accepts. So what it said before is no reason to give up.
+    """
+    try:
+        command(["visudo", "-c", "-q"])
+    except ToolFailed as error:
+        return None if error.status == 127 else error
+    return None
+
+
+def _read(path: str) -> bytes:
+    """A file of sudo's, through links as sudo goes: only root can have made them. Never blocks."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(22, "is not a regular file", path)
+        if found.st_size > LARGEST:
+            raise OSError(27, "is larger than %d MiB" % (LARGEST >> 20), path)
+        return stream.read()
 
 
 def admin_groups(grants: Sequence[Grant]) -> frozenset[str]:
-    """The groups whose members may run everything."""
-    return frozenset(g.who[1:] for g in grants if g.who.startswith("%") and grants_all(g.text))
-
-
-def grants_all(rule: str) -> bool:
-    """True where a rule gives every command."""
-    return re.search(r"(^|[\s:,)])ALL\s*(,|$)", rule.partition("=")[2]) is not None
-
-
-def _rules(text: str) -> list[tuple[int, str, str]]:
-    rows = []
-    for number, line in _logical(text):
-        if _SKIPPED.match(line):
-            continue
-        found = _RULE.match(line)
-        if found:
-            for who in found.group("who").split(","):
-                rows.append((number, who.strip().strip('"').replace("\\", ""), line))
-    return rows
-
-
-def _logical(text: str) -> list[tuple[int, str]]:
-    rows, held, start = [], "", 0
-    for number, raw in enumerate(text.splitlines(), 1):
-        start = start if held else number
-        if raw.endswith("\\"):
-            held += raw[:-1]
-            continue
-        line = (held + raw).strip()
-        held = ""
-        # "#" starts a comment, but "#include" and "#1001" (a uid) are words of the language.
-        if line and (not line.startswith("#") or re.match(r"#(include|\d)", line)):
-            rows.append((start, line))
-    return rows
+    """The groups whose members may run everything: names, and ``#gid`` where a rule gives the number."""
+    return frozenset(g.who[1:] for g in grants if g.who.startswith("%") and g.everything)
 
 
 def _read_or_none(path: str) -> bytes | None:

@@ -9,7 +9,8 @@ DOCUMENTATION = r"""
 module: report
 short_description: Report interventions and entry points of a period
 version_added: 0.1.0
-author: infogerance.perimeter contributors
+author:
+  - infogerance.perimeter contributors (@infogerance)
 description:
   - Reads the ledger that the callback P(infogerance.perimeter.intervention#callback) keeps, and reports the
     interventions of a period, the entry points removed in it, and those still obsolete at the last look.

@@ -19,7 +19,7 @@ import tree
 
 BIN = Path(sys.executable).parent
 # The kinds of plugin that ansible-doc lists.
-DOCUMENTED = ("callback", "filter", "lookup", "module")
+DOCUMENTED = ("callback", "filter", "lookup", "module", "test")
 FOLDERS = {"module": "modules"}
 FOR_DEVELOPERS = (".git", ".venv", ".cache", ".lab", ".ci", "tests", "tools", "lab", "benchmarks", "extensions")
 

@@ -25,6 +25,7 @@ def existing() -> set[tuple[str, str]]:
         "callback": r"plugins/callback/([a-z]\w*)\.py",
         "filter": r"plugins/filter/([a-z]\w*)\.(?:py|yml)",
         "lookup": r"plugins/lookup/([a-z]\w*)\.py",
+        "test": r"plugins/test/([a-z]\w*)\.(?:py|yml)",
         "playbook": r"playbooks/([a-z]\w*)\.yml",
         "role": r"roles/([a-z]\w*)/.*",
     }

@@ -10,6 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import canonical, clean
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import LedgerError
+
+
+def reason(error: BaseException) -> str:
+    """The ledger's own message; of any other error only its type, because its text may quote what an operator typed."""
+    return str(error) if isinstance(error, LedgerError) else type(error).__name__
 
 
 def line(facts: Mapping[str, Any]) -> str:

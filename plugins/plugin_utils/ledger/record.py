@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,7 +68,7 @@ def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
         # Wider integers have no exact place in JSON readers nor in SQLite.
         return int(value) if -(2**53) < value < 2**53 else str(int(value))
     if isinstance(value, float):
-        return float(value) if value == value and abs(value) != float("inf") else str(float(value))
+        return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, str):
         text = value.encode("utf-8", "replace").decode("utf-8")
         # Nearly all text is printable: asking once is far cheaper than looking at each character.

@@ -15,12 +15,13 @@ from typing import Any
 _NO_LOGIN = 2**32 - 1
 
 
-def operator(extra_vars: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+def operator(extra_vars: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Name, where that name comes from, and all traces found.
 
     A web front end (AWX, Semaphore) runs everything as one account, so what it says goes first. Then the login uid:
     the kernel keeps it through su and sudo, and no variable can forge it.
     """
+    environ = os.environ if environ is None else environ
     ssh = environ.get("SSH_CONNECTION", "").split()
     traces: dict[str, str | None] = {
         "awx": _text(extra_vars.get("awx_user_name")) or _text(extra_vars.get("tower_user_name")),

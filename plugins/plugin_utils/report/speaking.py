@@ -26,7 +26,7 @@ class Speaker:
     def word(self, key: str, **values: Any) -> str:
         """The text of a key. A missing key is a mistake in this collection: KeyError."""
         text = self._words[key].format(**values)
-        return text.replace(" :", f"{_HARD}:").replace("'", "’") if self.language == "fr" else text
+        return text.replace(" :", f"{_HARD}:").replace("'", "\u2019") if self.language == "fr" else text
 
     def known(self, group: str, value: Any) -> str:
         """The word for a value such as an action, or the value itself when there is none."""

@@ -10,6 +10,7 @@ import base64
 import pytest
 
 GOOD = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGu2Q7oq5vTgCzVnbU0IZkY3w1lyRrpYyqLh0yD1bJ1x alice@laptop"
+PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----"
 DSS = "ssh-dss " + base64.b64encode(b"\0\0\0\7ssh-dss" + b"\0" * 40).decode()
 
 CASES = {
@@ -18,7 +19,7 @@ CASES = {
     "empty key": ([{"name": "alice", "keys": [""]}], "alice", "keys[0]", "is empty"),
     "two keys in one string": ([{"name": "alice", "keys": [GOOD + "\n" + GOOD]}], "alice", "keys[0]", "line break"),
     "unknown key type": ([{"name": "alice", "keys": [DSS]}], "alice", "keys[0]", "has type 'ssh-dss'"),
-    "private key": ([{"name": "alice", "keys": ["-----BEGIN OPENSSH PRIVATE KEY-----"]}], "alice", "keys[0]", "private key"),
+    "private key": ([{"name": "alice", "keys": [PRIVATE]}], "alice", "keys[0]", "private key"),
     "unknown key option": ([{"name": "alice", "keys": ["no-such " + GOOD]}], "alice", "keys[0]", "unknown option"),
     "same key twice": ([{"name": "alice", "keys": [GOOD, GOOD]}], "alice", "keys[1]", "same key"),
     "duplicate name": ([{"name": "alice"}, {"name": "alice"}], "alice", "name", "declared twice"),
@@ -32,7 +33,9 @@ CASES = {
     "line break in a comment": ([{"name": "alice", "comment": "a\nroot::0:0"}], "alice", "comment", "line break"),
     "uid of root": ([{"name": "alice", "uid": 0}], "alice", "uid", "out of range"),
     "same uid twice": ([{"name": "alice", "uid": 2001}, {"name": "bob", "uid": 2001}], "bob", "uid", "alice's, too"),
-    "uid in use": ([{"name": "alice", "uid": 1}], "alice", "uid", "1 is daemon's"),
+    "uid of the system": ([{"name": "alice", "uid": 1}], "alice", "uid", "numbers for people"),
+    "date without dashes": ([{"name": "alice", "expires": "20271231"}], "alice", "expires", "not a date"),
+    "uid in use": ([{"name": "alice", "uid": 1000}], "alice", "uid", "1000 is deploy's"),
     "bad date": ([{"name": "alice", "expires": "31/12/2027"}], "alice", "expires", "not a date"),
     "impossible date": ([{"name": "alice", "expires": "2027-02-30"}], "alice", "expires", "not a date"),
     "missing group": ([{"name": "alice", "groups": ["no-such"]}], "alice", "groups", "no group no-such"),

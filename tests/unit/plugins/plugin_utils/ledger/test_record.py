@@ -13,12 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.infogerance.perimeter.plugins.module_utils import reconcile
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.clients import clients_of
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.entry_points import extract, recognised
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.last_resort import line
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.last_resort import line, reason
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import canonical, clean, stamp
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.revision import parse
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import LedgerError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.who import operator
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.resolution import ScopeError
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -80,6 +83,29 @@ def test_each_entry_is_kept_once_with_the_strongest_thing_that_happened_to_it() 
     assert extracted.changes[1]["person"] == "Bob"
     assert extracted.review["counts"] == {"declared": 3, "observed": 4}
     assert extracted.review["refused"] == ["too many"]
+    assert extracted.review["unreadable"] == 0
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_what_the_modules_really_return_is_stored_whole(applied: bool) -> None:
+    made = reconcile.plan(
+        [reconcile.Declared("ssh_account", "ada", {"shell": "/bin/sh"}, person="Ada")],
+        [
+            reconcile.Observed("ssh_account", "old", managed=True, person="Bob", staged=True),
+            reconcile.Observed("ssh_account", "stranger"),
+        ],
+        reconcile.Policy(obsolete="disable", today="2026-11-23"),
+    )
+    assert not made.refused
+    real = reconcile.result("ssh_accounts", made, made.actions if applied else ())
+    extracted = extract(real)
+    status = "applied" if applied else "planned"
+    assert [(change["entry"], change["action"], change["status"]) for change in extracted.changes] == [
+        ("ada", "create", status),
+        ("old", "disable", status),
+    ]
+    assert [change["person"] for change in extracted.changes] == ["Ada", "Bob"]
+    assert extracted.review["counts"] == real["counts"]
     assert extracted.review["unreadable"] == 0
 
 
@@ -153,3 +179,8 @@ def test_the_last_resort_is_one_line() -> None:
     text = line({"run_id": "a", "error": "disk\nfull"})
     assert "\n" not in text
     assert json.loads(text)["error"] == "disk full"
+
+
+def test_the_last_resort_does_not_repeat_what_was_typed() -> None:
+    assert reason(ScopeError("'infogerance_scope' names hunter2")) == "ScopeError"
+    assert reason(LedgerError("ledger /srv/l: disk full")) == "ledger /srv/l: disk full"
