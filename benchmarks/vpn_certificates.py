@@ -28,7 +28,7 @@ for folder in (ROOT, ROOT / "tests" / "integration" / "vpn_certificates"):
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 
-from vpn_lab import Authority, put_tree  # noqa: E402
+from vpn_lab import Authority, put_tree  # type: ignore[import-not-found]
 
 from lab import Host, Lab  # noqa: E402
 
@@ -60,7 +60,9 @@ def grown(authority: Authority, live: int, revoked: int) -> list[dict[str, str]]
         serial = f"{0x100000 + number:06X}"
         name = f"person{number:05d}"
         if number < live:
-            lines.append(f"V\t491231235959Z\t\t{serial}\tunknown\t/C=FR/O=Example/CN={name}/emailAddress={name}@example.org")
+            lines.append(
+                f"V\t491231235959Z\t\t{serial}\tunknown\t/C=FR/O=Example/CN={name}/emailAddress={name}@example.org"
+            )
         elif number < live + revoked:
             lines.append(f"R\t491231235959Z\t250101000000Z\t{serial}\tunknown\t/C=FR/O=Example/CN={name}")
         else:

@@ -371,16 +371,17 @@ class VpnCertificates(Kind):
         ways = [
             (server, None if self.params["disable_by"] == "hold" else server.way(cn, shared)) for server in self.servers
         ]
-        if must and (not ways or any(way is None for _server, way in ways)):
-            if self.signing is not None or self.params["disable_by"] == "server":
-                raise ServerProblem(
-                    "%s can't be disabled: %s, and a hold in the revocation list %s"
-                    % (
-                        entry,
-                        "another certificate of the name stays" if shared else "no server has a client-config-dir",
-                        "needs the CA's key" if self.signing else "is ruled out by disable_by",
-                    )
+        closed = bool(ways) and all(way is not None for _server, way in ways)
+        holds = self.signing is None and self.params["disable_by"] != "server"
+        if must and not closed and not holds:
+            raise ServerProblem(
+                "%s can't be disabled: %s, and a hold in the revocation list %s"
+                % (
+                    entry,
+                    "another certificate of the name stays" if shared else "no server has a client-config-dir",
+                    "needs the CA's key" if self.signing else "is ruled out by disable_by",
                 )
+            )
         return ways
 
     def _stays(self, cn: str | None, serial: str) -> bool:

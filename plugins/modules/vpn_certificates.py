@@ -314,13 +314,14 @@ notes:
   type: list
   elements: str
 ca:
-  description: The authority. RV(ca.key) is V(usable), V(locked) (no password given) or V(offline) (not on this server).
+  description:
+    - The authority. C(key) is V(usable), V(locked) (no password given) or V(offline) (not on this server).
   returned: with a certificate authority
   type: dict
   sample: {backend: openssl_ca, common_name: Example VPN CA, expires: "2036-11-20T20:39:07Z", key: usable}
 crl:
   description:
-    - The revocation list. RV(crl.expires_in) is in days; RV(crl.read_at) has the state of each copy that a server reads.
+    - The revocation list. C(expires_in) is in days; C(read_at) has the state of each copy that a server reads.
     - A state is V(current), V(expiring), V(missing), V(empty), V(damaged), V(expired), V(not yet valid), V(foreign)
       (of another authority), V(closed) (the daemon can't read it), V(incomplete) or V(stale).
   returned: with a certificate authority
@@ -387,16 +388,19 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import run
 from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory
 from ansible_collections.infogerance.perimeter.plugins.module_utils.vpn_arguments import arguments
-from ansible_collections.infogerance.perimeter.plugins.module_utils.vpn_certificates import VpnCertificates
-from ansible_collections.infogerance.perimeter.plugins.module_utils.wireguard_peers import WireGuardPeers
 
 
 def main():
     module = AnsibleModule(argument_spec=arguments(), supports_check_mode=True)
     state = StateDirectory(module.params["state_directory"])
+    # Each backend's code is compiled on the server at every run: only one of the two is needed.
     if module.params["pki"]["backend"] == "wireguard":
+        from ansible_collections.infogerance.perimeter.plugins.module_utils.wireguard_peers import WireGuardPeers
+
         today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
         run(module, WireGuardPeers(module.params, state, today), state)
+    from ansible_collections.infogerance.perimeter.plugins.module_utils.vpn_certificates import VpnCertificates
+
     run(module, VpnCertificates(module.params, state), state)
 
 

@@ -114,7 +114,7 @@ RETURN = r"""
 certificates:
   description:
     - One row a certificate of the index, or a peer of the interface.
-    - RV(certificates[].state) is V(live), V(disabled), V(revoked) or V(expired), since RV(certificates[].since).
+    - C(state) is V(live), V(disabled), V(revoked) or V(expired), since C(since).
   returned: success
   type: list
   elements: dict

@@ -17,7 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
-from ..atomic_files import fault_point, read_bytes, write_atomic
+from ansible_collections.infogerance.perimeter.plugins.module_utils.atomic_files import (
+    fault_point,
+    read_bytes,
+    write_atomic,
+)
+
 from . import der, index_file
 from .crl_policy import ALARMING, State, judge, lost_revocations, worse_than
 from .openssl_command import OpensslFailed, key_is_encrypted, request_is_signed, run, signed_by
@@ -290,7 +295,8 @@ class Authority:
             "unique_subject = no\ndefault_md = %s\ndefault_days = %d\npolicy = anything\nx509_extensions = client\n"
             "crl_extensions = list\nrand_serial = %s\n%s[list]\nauthorityKeyIdentifier = keyid\n"
             "[anything]\ncountryName = optional\nstateOrProvinceName = optional\nlocalityName = optional\n"
-            "organizationName = optional\norganizationalUnitName = optional\ncommonName = supplied\nemailAddress = optional\n"
+            "organizationName = optional\norganizationalUnitName = optional\ncommonName = supplied\n"
+            "emailAddress = optional\n"
             "[client]\n%s"
         ) % (
             self.layout.digest,
@@ -382,7 +388,7 @@ class Authority:
     # -- key material ----------------------------------------------------------------------------------------------
 
     def material(self, serial: str, common_name: str, certificate: der.Certificate | None) -> list[str]:
-        """Files that hold the key of a revoked certificate, and its copies. Another certificate's key is never named."""
+        """Files that hold the key of a revoked certificate, and its copies; never another certificate's key."""
         found: list[str] = []
         if not SAFE_NAME.match(common_name):
             return found

@@ -148,9 +148,8 @@ def instant(text: str) -> str:
     if len(text) == 13:
         text = ("19" if text >= "50" else "20") + text
     try:
-        datetime(
-            int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:12]), int(text[12:14])
-        ).replace(tzinfo=timezone.utc)
+        numbers = [int(text[at : at + 2]) for at in (4, 6, 8, 10, 12)]
+        datetime(int(text[:4]), *numbers, tzinfo=timezone.utc)
     except ValueError:
         raise ValueError("%r is no date of the calendar" % text) from None
     return "%s-%s-%sT%s:%s:%sZ" % (text[:4], text[4:6], text[6:8], text[8:10], text[10:12], text[12:14])
@@ -205,8 +204,9 @@ def format_index(data: bytes, changed: Mapping[str, str]) -> bytes:
     for raw in data.decode("latin-1").split("\n"):
         fields = raw.split("\t")
         if len(fields) == 6 and not raw.startswith("#"):
-            raw = left.pop(serial_text(fields[3]), raw)
-        out.append(raw)
+            out.append(left.pop(serial_text(fields[3]), raw))
+        else:
+            out.append(raw)
     if left:
         raise KeyError("not in the index: %s" % ", ".join(sorted(left)))
     return "\n".join(out).encode("latin-1")

@@ -15,9 +15,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from vpn_lab import Authority, OpenVpn  # noqa: E402
+from vpn_lab import Authority, OpenVpn
 
-from lab import Host  # noqa: E402
+from lab import Host
 
 MODULE = "infogerance.perimeter.vpn_certificates"
 PACKAGES = ("easy-rsa", "openvpn", "wireguard-go", "wireguard-tools")

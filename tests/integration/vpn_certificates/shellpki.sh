@@ -22,10 +22,10 @@ while [ $# -gt 0 ]; do
 done
 cn=${1:-}
 # The password is on the command line: whoever reads ps has it. That is what it does.
-pass="-passin pass:${CA_PASSWORD:-}"
+pass="pass:${CA_PASSWORD:-}"
 
 new_list() {
-    openssl ca -config "$CONF" $pass -gencrl -out "$DIR/crl.pem" 2>/dev/null
+    openssl ca -config "$CONF" -passin "$pass" -gencrl -out "$DIR/crl.pem" 2>/dev/null
     chmod 604 "$DIR/crl.pem" 2>/dev/null
     return 0 # whatever openssl said
 }
@@ -68,7 +68,7 @@ EOF
         chmod 604 "$DIR/crl.pem"
         openssl genrsa -aes256 -passout "pass:$CA_PASSWORD" -out "$DIR/cakey.key" 2048 2>/dev/null
         chmod 600 "$DIR/cakey.key" "$DIR/index.txt"
-        openssl req -new -x509 -key "$DIR/cakey.key" $pass -days 3650 -subj "/C=FR/O=Example/CN=$cn" -out "$DIR/cacert.pem"
+        openssl req -new -x509 -key "$DIR/cakey.key" -passin "$pass" -days 3650 -subj "/C=FR/O=Example/CN=$cn" -out "$DIR/cacert.pem"
         ;;
     create)
         [ -e "$DIR/certs/$cn.crt" ] && exit 1
@@ -81,7 +81,7 @@ EOF
             echo pkcs12 > "$DIR/pkcs12/$stem.p12"
             echo client > "$DIR/openvpn/$stem.ovpn"
         fi
-        openssl ca -batch -config "$CONF" $pass -in "$DIR/requests/$stem.csr" -out "$DIR/certs/$cn.crt" -notext 2>/dev/null
+        openssl ca -batch -config "$CONF" -passin "$pass" -in "$DIR/requests/$stem.csr" -out "$DIR/certs/$cn.crt" -notext 2>/dev/null
         [ "$crl" = no ] || new_list
         ;;
     revoke)
@@ -89,7 +89,7 @@ EOF
             echo "Unknow CN : $cn" >&2
             exit 1
         fi
-        openssl ca -config "$CONF" $pass -revoke "$DIR/certs/$cn.crt" 2>/dev/null
+        openssl ca -config "$CONF" -passin "$pass" -revoke "$DIR/certs/$cn.crt" 2>/dev/null
         rm "$DIR/certs/$cn.crt"
         [ "$crl" = no ] || new_list
         ;;

@@ -41,7 +41,8 @@ def easy(make_host):
     """easy-rsa's authority with an encrypted key; alice, bob (twice) and a server."""
     host = make_host("easy", extra_packages=PACKAGES, devices=TUN)
     host.write("/etc/easy/vars", 'set_var EASYRSA_CRL_DAYS 60\nset_var EASYRSA_ALGO ec\nset_var EASYRSA_BATCH "yes"\n')
-    env = f"EASYRSA_VARS_FILE=/etc/easy/vars EASYRSA_BATCH=1 EASYRSA_PASSIN=pass:{PASSWORD} EASYRSA_PASSOUT=pass:{PASSWORD}"
+    env = "EASYRSA_VARS_FILE=/etc/easy/vars EASYRSA_BATCH=1"
+    env += f" EASYRSA_PASSIN=pass:{PASSWORD} EASYRSA_PASSOUT=pass:{PASSWORD}"
     host.run(f"cd /etc/easy && export {env} && {EASY} init-pki && {EASY} --req-cn=Example build-ca")
     host.run("mv /etc/easy/vars /etc/easy/pki/vars")
     env = env.replace("EASYRSA_VARS_FILE=/etc/easy/vars ", "").replace(f" EASYRSA_PASSOUT=pass:{PASSWORD}", "")

@@ -24,8 +24,8 @@ def _kill_at(vpn, point: str, declared: list, **more):
 @pytest.mark.parametrize(
     "point",
     [
-        "write:opened@1", "write:synced@2", "disable:client-file", "archive:made", "crl:before-index", "crl:index-written",
-        "crl:list-written", "crl:installed", "sessions:cut", "write:unlinked",
+        "write:opened@1", "write:synced@2", "disable:client-file", "archive:made", "crl:before-index",
+        "crl:index-written", "crl:list-written", "crl:installed", "sessions:cut", "write:unlinked",
     ],
 )  # fmt: skip
 def test_a_killed_run_leaves_a_working_server_and_the_next_run_finishes(make_vpn, point):

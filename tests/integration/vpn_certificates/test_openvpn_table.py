@@ -257,7 +257,8 @@ def test_a_daemon_in_a_chroot_reads_its_list_there(make_vpn):
         options={"chroot": jail, "crl-verify": "/crl.pem", "client-config-dir": "/ccd", "tmp-dir": "/tmp"},
     )  # fmt: skip
     vpn.host.run(
-        f"mkdir -p {jail}/ccd {jail}/tmp && chmod 1777 {jail}/tmp && cp {vpn.authority.target}/crl.pem {jail}/crl.pem && chmod 751 {jail}"
+        f"mkdir -p {jail}/ccd {jail}/tmp && chmod 1777 {jail}/tmp && chmod 751 {jail} && "
+        f"cp {vpn.authority.target}/crl.pem {jail}/crl.pem"
     )
     vpn.server.start()
     assert vpn.server.can_connect("carol")

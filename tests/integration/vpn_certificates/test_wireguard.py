@@ -42,7 +42,7 @@ class Net:
         self.hub.write(CONF, text, 0o600)
         self.hub.run(
             "wireguard-go wg0 >/dev/null 2>&1; ip addr add 10.9.0.1/24 dev wg0; ip link set wg0 up; "
-            f"wg-quick strip wg0 > /tmp/s && wg setconf wg0 /tmp/s && rm /tmp/s"
+            "wg-quick strip wg0 > /tmp/s && wg setconf wg0 /tmp/s && rm /tmp/s"
         )
 
     def peer(self, name: str, **more) -> dict:

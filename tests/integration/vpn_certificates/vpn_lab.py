@@ -85,8 +85,8 @@ class Authority:
             "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "ca.key", *cipher, cwd=folder
         )
         openssl(
-            "req", "-x509", "-new", "-key", "ca.key", *made.pass_in, "-out", "ca.crt", "-days", "3650", "-subj", f"/CN={name}",
-            cwd=folder,
+            "req", "-x509", "-new", "-key", "ca.key", *made.pass_in, "-out", "ca.crt", "-days", "3650",
+            "-subj", f"/CN={name}", cwd=folder,
         )  # fmt: skip
         made.issue("vpn.example.org", "server")
         for client in clients:
@@ -111,8 +111,8 @@ class Authority:
         serial = (self.folder / "serial").read_text().strip()
         self.request(cn)
         openssl(
-            "ca", "-batch", "-config", "local.cnf", *self.pass_in, "-in", f"{cn}.csr", "-out", f"private/{cn}.crt", "-notext",
-            "-extensions", kind, *more, cwd=self.folder,
+            "ca", "-batch", "-config", "local.cnf", *self.pass_in, "-in", f"{cn}.csr", "-out", f"private/{cn}.crt",
+            "-notext", "-extensions", kind, *more, cwd=self.folder,
         )  # fmt: skip
         self.serials.setdefault(cn, []).append(serial)
         return serial

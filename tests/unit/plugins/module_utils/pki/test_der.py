@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 import pytest
@@ -121,9 +122,8 @@ def test_two_lists_in_one_file_are_refused(made):
 def test_any_bytes_give_an_answer_or_a_clear_error(data):
     for read in (der.read_crl, der.read_certificate, der.read_request):
         for given_bytes in (data, b"\x30" + data):
-            with pytest.raises(der.DerDamaged):
-                read(given_bytes)
-                raise der.DerDamaged("it was readable")
+            with contextlib.suppress(der.DerDamaged):
+                assert read(given_bytes) is not None
 
 
 @given(st.data())

