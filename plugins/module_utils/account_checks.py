@@ -67,6 +67,8 @@ def check_plan(view: Any, made: Plan) -> None:
         name = action.entry.split(" ", 1)[0]
         if action.kind == "ssh_account" and action.action == "create":
             _check_new_home(view, name)
+        if name in view.database.twice and action.kind in ("ssh_account", "ssh_group"):
+            raise InvalidEntry(name, "name", "has more than one line in /etc/passwd: mend it by hand")
         if action.kind == "ssh_account" and action.action == "restore":
             problem = why_not_restored(view, name, view.registry["disabled"].get(name), view.tombstone(name))
             if problem:

@@ -143,8 +143,8 @@ class SshAccounts(Kind):
         newest = max([EARLIEST, *seen])
         if self.today < newest:
             raise ServerProblem(
-                "the server's clock says %s, but %s has been: set it first, dates decide who gets in"
-                % (self.today, newest)
+                "the server's clock says %s, but %s has been (%s): set it first, dates decide who gets in"
+                % (self.today, newest, os.path.join(self.state.root, "ssh_accounts.json"))
             )
 
     def _records(self) -> list[dict[str, Any]]:

@@ -101,6 +101,9 @@ def test_a_name_with_two_lines_is_told_and_left_for_a_human(host, reconcile, dep
     assert any("bob: has more than one line in /etc/passwd" in text for text in told.result["problems"])
     assert "bob" in told.entries("protected")
     assert host.exists("/home/bob/.ssh/authorized_keys")
+    host.run("sed -i '1d' /etc/passwd && grep ^bob: /etc/passwd | sed 's/:[^:]*$/:\\/bin\\/sh/' >> /etc/passwd")
+    refused = reconcile(host, [deploy, {"name": "bob", "shell": "/bin/sh"}])
+    assert (refused.result.get("entry"), refused.result.get("field")) == ("bob", "name"), refused.output
 
 
 def test_root_by_an_alias_a_uid_an_include_or_an_own_group_is_told(host, reconcile, deploy, account):
