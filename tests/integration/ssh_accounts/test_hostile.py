@@ -242,6 +242,19 @@ def test_a_restore_that_was_killed_is_finished_by_the_next_run(host, ansible, re
     assert "adm" in host.run("id -Gn bob").stdout
 
 
+def test_the_next_owner_of_a_name_never_gets_the_password_of_the_former_one(host, reconcile, deploy, account):
+    account("bob", groups="sudo")
+    host.run("echo 'bob:Former-pass' | chpasswd")
+    reconcile(host, [deploy], obsolete="disable", manage=MANAGE)
+    host.run("userdel -r bob && useradd -m -u 4321 -p '*' bob && echo 'bob:Next-pass' | chpasswd")
+    password = host.run("getent shadow bob").stdout.split(":")[1]
+    reconcile(host, [deploy], obsolete="disable", manage=MANAGE)
+    back = reconcile(host, [deploy], restore=["bob"])
+    assert back.actions("applied") == [("restore", "ssh_account bob")], back.output
+    assert host.run("getent shadow bob").stdout.split(":")[1] == password
+    assert "sudo" not in host.run("id -Gn bob").stdout.split()
+
+
 def test_a_home_that_cannot_be_moved_stays_and_is_told(host, reconcile, deploy, account):
     account("bob")
     host.mount_tmpfs("/home/bob", "64k")
