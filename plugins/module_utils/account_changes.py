@@ -133,10 +133,8 @@ class AccountChanges:
         for child in children:
             if child.kind == "ssh_group":
                 self._settle(child, done)
-        # useradd took the home from login.defs and the primary group's number as it found it.
-        fresh = AccountDatabase().accounts[name]
-        self.view.database.accounts[name] = fresh
-        self.view.database.groups.setdefault(name, (fresh.gid, ()))
+        # useradd chose the number of the account's own group.
+        fresh = self.view.database.learn(name)
         keys = [a for a in children if a.kind == "ssh_key"]
         # A skeleton home may bring keys of its own: what is not declared does not come along.
         for path in self.view.sshd.key_files(name, fresh.uid, fresh.home):
@@ -305,7 +303,7 @@ class AccountChanges:
         tombstone = {
             "name": account.name, "uid": account.uid, "at": stamp(), "archive": archive, "home_archive": home,
             "disabled_archive": record.get("archive"), "what": "remove", "account": self._describe(account),
-            "leftovers": leftovers(account),
+            "leftovers": [],
         }  # fmt: skip
         self.state.save_manifest(archive, tombstone)
         # The tombstone first: a run killed right after userdel must still know how to bring the account back.
@@ -316,6 +314,8 @@ class AccountChanges:
         fault_point("userdel:done")
         self.registry["disabled"].pop(account.name, None)
         self.registry["accounts"].pop(account.name, None)
+        # userdel takes some of it along (subordinate ids): only now it shows what stays.
+        tombstone["leftovers"] = leftovers(account)
         self._save()
         self.notes += ["%s left behind %s" % (account.name, text) for text in tombstone["leftovers"]]
 
