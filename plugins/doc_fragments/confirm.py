@@ -24,4 +24,7 @@ options:
     description: Seconds that the server waits for the confirmation after the change. At least 10.
     type: int
     default: 60
+  _confirm_nonce:
+    description: Names the change that waits for its confirmation. The action plugin sets it; a task's own is thrown away.
+    type: str
 """
