@@ -55,7 +55,7 @@ unit: setup ## Unit tests: no server, no network
 	@$(PYTHON) -m pytest tests/unit -n $(WORKERS) -q $(ARGS)
 
 integration: setup ## Tests on real hosts (containers of the lab)
-	@$(PYTHON) -m pytest tests/integration -n $(WORKERS) --dist loadfile -q $(ARGS)
+	@$(PYTHON) -m pytest tests/integration -n $(WORKERS) --dist loadfile --durations 5 -q $(ARGS)
 
 molecule: setup ## Roles on real hosts
 	@$(PYTHON) tools/scenarios.py $(ARGS)

@@ -211,7 +211,10 @@ def put_account_back(view: Any, name: str, archive: str, whole: bool) -> list[st
             view.sudoers.give_back(row["path"], read_bytes(row["copy"]), row["mode"])
     put_back(manifest["parked"])
     for row in manifest["allow_users"]:
-        _allow_again(view, row["path"], row["word"])
+        try:
+            _allow_again(view, row["path"], row["word"])
+        except (ToolFailed, OSError) as error:
+            told.append("%s: AllowUsers in %s lacks %s: %s" % (name, row["path"], row["word"], error))
     command(["usermod", "--expiredate", manifest["expires"] or "", name])
     return told
 

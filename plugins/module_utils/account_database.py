@@ -106,6 +106,8 @@ class AccountDatabase:
         self.compat = False
         shadow = self._shadow()
         self.groups: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self._group_names: dict[str, int] = {}
+        self._by_number: dict[int, str] = {}
         member_of: dict[str, set[str]] = {}
         for row in self._rows("group", 4):
             members = tuple(m for m in row[3].split(",") if m)
@@ -183,7 +185,10 @@ class AccountDatabase:
 
     def primary_group(self, account: Account) -> str | None:
         """The name of an account's own group; None where /etc/group doesn't know its number."""
-        return next((name for name, (gid, _members) in self.groups.items() if gid == account.gid), None)
+        if len(self._group_names) != len(self.groups):
+            self._group_names = {name: gid for name, (gid, _members) in self.groups.items()}
+            self._by_number = {gid: name for name, gid in reversed(self._group_names.items())}
+        return self._by_number.get(account.gid)
 
     def with_twins(self, groups: Iterable[str]) -> frozenset[str]:
         """These groups, and those that share a number with one of them: to the kernel they are the same."""
@@ -194,6 +199,17 @@ class AccountDatabase:
     def is_person(self, account: Account) -> bool:
         """True within UID_MIN..UID_MAX: where the distribution puts people."""
         return self.uid_min <= account.uid <= self.uid_max
+
+    def learn(self, name: str) -> Account:
+        """Take up an account that was just made, with its own group. Raises ToolFailed where it is not there."""
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            raise ToolFailed(["useradd", name], 0, "no account came of it") from None
+        made = Account(name, found.pw_uid, found.pw_gid, found.pw_gecos, found.pw_dir, found.pw_shell)
+        self.accounts[name] = made
+        self.groups.setdefault(name, (made.gid, ()))
+        return made
 
     def shadow_hash(self, name: str) -> str:
         """The password field of one account, for its archive."""

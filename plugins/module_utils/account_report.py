@@ -107,7 +107,7 @@ def problems(view: Any) -> list[str]:
     """What a competent reader would want to know although nothing can be done about it here."""
     told = list(view.database.oddities)
     told += [
-        "%s has root's uid (0): every way into it is a way to root" % a.name
+        "%s: has root's uid (0), every way into it is a way to root" % a.name
         for a in view.database.accounts.values()
         if a.uid == 0 and a.name != "root"
     ]

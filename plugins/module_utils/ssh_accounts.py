@@ -143,8 +143,8 @@ class SshAccounts(Kind):
         newest = max([EARLIEST, *seen])
         if self.today < newest:
             raise ServerProblem(
-                "the server's clock says %s, but %s has been: set it first, dates decide who gets in"
-                % (self.today, newest)
+                "the server's clock says %s, but %s has been (%s): set it first, dates decide who gets in"
+                % (self.today, newest, os.path.join(self.state.root, "ssh_accounts.json"))
             )
 
     def _records(self) -> list[dict[str, Any]]:
@@ -202,6 +202,8 @@ class SshAccounts(Kind):
             or account.name in self.wanted.rows
             or account.name in self.manage.names
             or account.uid in self.connection.uids
+            or (account.uid == 0 and account.name != "root")
+            or account.name in self.database.twice
             or account.password in ("usable", "empty")
             or any(f.problem or f.lines for f in self.files[account.name])
             or account.name in self.registry["accounts"]
