@@ -96,7 +96,7 @@ def _set_aside(view: Any, account: Account) -> list[dict[str, str]]:
         found = read_key_file(path, account.uid)
         if not found.problem or not path.startswith(home + "/") or view.home_problem(account):
             continue
-        first = os.path.join(home, os.path.relpath(path, home).split("/")[0])
+        first = os.path.join(home, os.path.relpath(path, home).split("/", 1)[0])
         # Not to be guessed: the owner could have put something there, and the rename would fail.
         aside = "%s.closed-%s" % (first, secrets.token_hex(8))
         if os.path.lexists(first) and not any(row["path"] == first for row in rows):

@@ -38,6 +38,7 @@ def command(argv: Sequence[str], text: str | None = None, ok: Sequence[int] = (0
     try:
         done = subprocess.run(
             list(argv),
+            check=False,
             input=text or "",
             capture_output=True,
             text=True,
