@@ -66,11 +66,16 @@ class ConfirmedAction(ActionBase):  # type: ignore[misc]
         status = self._applicable(arguments)
         if status is None:
             arguments["_confirm_nonce"] = secrets.token_hex(16)
-        result.update(
-            self._execute_module(
-                module_name=self.module_name, module_args=arguments, task_vars=task_vars, wrap_async=False
+        try:
+            result.update(
+                self._execute_module(
+                    module_name=self.module_name, module_args=arguments, task_vars=task_vars, wrap_async=False
+                )
             )
-        )
+        except AnsibleConnectionFailure as error:
+            if status is not None or not was_cut(str(error)):
+                raise
+            return self._after_a_cut(result, arguments, error)
         armed = result.get("confirmation")
         if isinstance(armed, dict) and armed.get("status") == "armed":
             self._prove(result, armed)
@@ -132,21 +137,41 @@ class ConfirmedAction(ActionBase):  # type: ignore[misc]
                 f"its timer ({armed['timer']}) puts the old state back by itself"
             )
 
+    def _after_a_cut(
+        self, result: dict[str, Any], arguments: dict[str, Any], error: AnsibleConnectionFailure
+    ) -> dict[str, Any]:
+        """The line broke while the module ran, perhaps by its own doing. What it did is not known: not confirmed."""
+        root = str(arguments.get("state_directory") or "/var/lib/infogerance-perimeter")
+        look = shlex.join(["ls", "-1", f"{root}/pending/{arguments['_confirm_nonce']}"])
+        deadline = time.monotonic() + float(arguments.get("confirm_timeout", 60)) + SLACK
+        gone, told = self._try(look, deadline, wait_for="rolled-back")
+        if not gone:
+            raise error
+        result.update(
+            failed=True, changed=False, applied=[],
+            confirmation={"status": "rolled back", "why": _last_line(str(error)), "server": told},
+            msg=f"the line broke while the module ran ({_last_line(str(error))}); the server put the old state back",
+        )  # fmt: skip
+        return result
+
     def _try(self, command: str, deadline: float, wait_for: str = "confirmed") -> tuple[bool, str]:
         """Run a command over fresh logins until it answers ``wait_for`` or the time is over."""
-        told = "no answer"
+        told, refused = "no answer", ""
         while time.monotonic() < deadline:
             try:
                 with self._fresh_login(deadline - time.monotonic()):
                     done = self._low_level_execute_command(command, sudoable=True)
             except (AnsibleConnectionFailure, AnsibleError) as error:
-                told = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+                told = refused = _last_line(str(error)) or type(error).__name__
             else:
-                told = _last_line(done.get("stdout")) or _last_line(done.get("stderr")) or f"exit {done.get('rc')}"
+                said = " ".join((done.get("stdout") or "").split())
+                told = said or _last_line(done.get("stderr")) or f"exit {done.get('rc')}"
                 if answers(told, wait_for):
                     return True, told
                 if wait_for == "confirmed" and told.startswith("not confirmed"):
-                    return False, told
+                    # What kept us out until now tells more than that it is too late.
+                    return False, refused or told
+                refused = refused or told
             display.vv(f"no proof yet: {told}", host=self._play_context.remote_addr)
             time.sleep(1)
         return False, told
@@ -175,13 +200,19 @@ class ConfirmedAction(ActionBase):  # type: ignore[misc]
                 connection.set_option(name, value)
 
 
+def was_cut(message: str) -> bool:
+    """Whether ssh lost a connection that it had, rather than never getting one."""
+    lowered = message.lower()
+    return any(word in lowered for word in ("closed", "reset by", "broken pipe", "not responding", "mux_client"))
+
+
 def attempt_timeout(configured: Any, left: float) -> int:
     """Seconds for one login: what the user configured for a slow server, but so that three attempts fit in."""
     return max(ATTEMPT, min(int(configured or ATTEMPT), int(left / 3)))
 
 
 def answers(told: str, wait_for: str) -> bool:
-    """Whether the server's line says so: ``confirmed``, or a status such as ``<nonce>: rolled-back, ...``."""
+    """Whether the server's words say so: ``confirmed``, a status (``<nonce>: rolled-back, ...``), a list of names."""
     words = told.replace(",", " ").replace(":", " ").split()
     return wait_for in words and not told.startswith("not ")
 

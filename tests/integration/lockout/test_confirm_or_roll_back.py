@@ -37,9 +37,10 @@ def test_a_good_change_is_confirmed_over_a_new_login(target, reconcile, me, keys
 
 
 def test_a_change_that_breaks_sudo_is_rolled_back_byte_for_byte(target, reconcile, me):
+    target.run("groupadd nosudo && echo '%nosudo ALL=(ALL) !ALL' > /etc/sudoers.d/zz && chmod 440 /etc/sudoers.d/zz")
     before = state(target)
-    # The rule comes last and asks for a password that the account doesn't have: become is gone.
-    locked = reconcile(target, [dict(me, sudo={"commands": ["ALL"]}), {"name": "alice"}], confirm_timeout=10)
+    # The group's rule comes last: become is gone, and no reading of our own rule shows it.
+    locked = reconcile(target, [dict(me, groups=["nosudo"]), {"name": "alice"}], adopt=True, confirm_timeout=10)
     assert locked.rc != 0
     assert locked.result["confirmation"]["status"] == "rolled back", locked.output
     assert locked.result["applied"] == []
@@ -47,7 +48,7 @@ def test_a_change_that_breaks_sudo_is_rolled_back_byte_for_byte(target, reconcil
     assert target.ssh("deploy", "sudo -n id -u").stdout.strip() == "0"
     told = reconcile(target, [me], check=True)
     assert told.result["rolled_back"][0]["why"] == "not confirmed in time"
-    assert "create ssh_sudo deploy" in told.result["rolled_back"][0]["actions"]
+    assert "create ssh_group deploy nosudo" in told.result["rolled_back"][0]["actions"]
     marked = reconcile(target, [me, {"name": "zoe"}])
     assert marked.rc == 0, marked.output
     assert marked.result["rolled_back"]

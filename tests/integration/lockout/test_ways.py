@@ -57,7 +57,7 @@ class Tried:
         """A login over a channel of its own, and root by sudo."""
         argv = self.host.ssh_argv("deploy", "sudo -n id -u")
         if self.reach:
-            argv[-4:-3] = [str(self.reach["ansible_host"])]
+            argv[argv.index("--") - 1] = str(self.reach["ansible_host"])
             argv = [*argv[:1], *shlex.split(self.reach["ansible_ssh_extra_args"]), *argv[1:]]
             argv[argv.index("-p") + 1] = "22"
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
@@ -67,11 +67,12 @@ class Tried:
 def judge(way: Way, result: dict[str, Any]) -> str:
     """Who stopped it, read from the module's answer alone."""
     status = str(result.get("confirmation", {}).get("status"))
-    if status == "rolled back":
+    if status == "rolled back" or str(result.get("msg")).endswith("rolled back"):
         return ROLL_BACK
     if result.get("failed"):
         return GUARD if result.get("refused") else VALIDATION
-    return GUARD if any("carr" in row["reason"] for row in result.get("protected", [])) else f"nobody ({status})"
+    kept = any("carries this connection" in str(row) or "carry this" in str(row) for row in result["protected"])
+    return GUARD if kept else f"nobody ({status})"
 
 
 def reach_of(way: Way, number: int, host: Host, jump: Host | None) -> tuple[dict[str, Any], str]:
@@ -111,7 +112,9 @@ def tried(module_hosts: Any, runner: Any) -> dict[str, Tried]:
     def prepare(item: tuple[int, Way]) -> Tried:
         number, way = item
         packages = () if way.host == "plain" else PACKAGES
-        host = module_hosts(way.name, extra_packages=packages)
+        # iptables asks ipset by a raw socket.
+        capabilities = ("NET_RAW",) if packages else ()
+        host = module_hosts(way.name, extra_packages=packages, capabilities=capabilities)
         reach, us = reach_of(way, number, host, jump if way.host == "jump" else None)
         place = Place(login_key(host), us)
         if "minifirewall" in way.setup:
@@ -139,7 +142,7 @@ def tried(module_hosts: Any, runner: Any) -> dict[str, Tried]:
     run = _play(runner, rows, inventory)
     for task in run.tasks:
         if task.status != "skipped":
-            rows[task.host].result = task.result
+            rows[task.host].result = {**task.result, "failed": task.status in ("failed", "unreachable")}
     _await_all(rows)
     return {row.way.name: row for row in rows.values()}
 
