@@ -51,6 +51,8 @@ def test_a_key_file_that_resists_keeps_neither_its_account_nor_another_one_open(
     assert done.rc != 0
     assert "Read-only file system" in done.result["msg"], done.output
     assert done.entries("applied") == ["carl"]
+    # What was closed is confirmed: the server won't put it back.
+    assert done.result["confirmation"]["status"] == "confirmed"
     assert host.ssh("bob", "true", bob.private).returncode != 0
     assert host.ssh("carl", "true", carl.private).returncode != 0
 
