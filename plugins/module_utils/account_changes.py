@@ -242,7 +242,7 @@ class AccountChanges:
         fault_point("disable:expired")
         if self.view.terminate:
             # Before its files are touched: whoever is still at work could move them about meanwhile.
-            left = end_all(account.uid, account.name)
+            left = end_all(account.uid, account.name, self.view.database.subordinate(account))
             if left:
                 trouble.append("processes %s do not end" % left)
             _archive, manifest = archive_account(self.view, account, archive)
@@ -299,7 +299,9 @@ class AccountChanges:
     def _remove(self, action: Action) -> None:
         account = self._account(action.entry)
         record = self.registry["disabled"].get(account.name, {})
-        left = end_all(account.uid, account.name) if self.view.terminate else []
+        left = (
+            end_all(account.uid, account.name, self.view.database.subordinate(account)) if self.view.terminate else []
+        )
         if left:
             raise ServerProblem("remove %s: processes %s do not end" % (account.name, left))
         archive = record.get("removing") or self.state.new_archive("ssh_accounts", account.name)
