@@ -77,7 +77,7 @@ def _uids_of(pid: int) -> set[int]:
 
 
 def end_all(uid: int, name: str, ranges: Ranges = (), patience: float = 3.0) -> list[int]:
-    """End every process of an account and of its subordinate uids; the pids that are still there afterwards (none, if all went well).
+    """End every process of an account and of its subordinate uids; returns the pids that are still there afterwards.
 
     TERM first, KILL after ``patience`` seconds, again until nothing is left: a process may start others meanwhile.
     Each signal goes through a pidfd and after a second look at the owner, so that a reused pid is never hit.
