@@ -247,7 +247,8 @@ class Nftables(Sink):
         """The live change as one transaction: takes come first, so that a wider network can replace what it covers."""
         name = "%s %s" % (self.family, self.table)
         lines: list[str] = []
-        assert state.live is not None
+        if state.live is None:
+            raise AssertionError("only an observed set is changed")
         if self.own:
             lines.append("add table %s" % name)
         for slot in self.slots:
@@ -293,8 +294,8 @@ class Nftables(Sink):
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         """Live first, file second: a reboot in between gives the old state, the next run finds the drift."""
-        assert state.live is not None
-        assert state.file is not None
+        if state.live is None or state.file is None:
+            raise AssertionError("only an observed set is changed")
         script = self.script(state, change)
         before = self._snapshot(state, change)
         if script.strip():
@@ -336,7 +337,8 @@ class Nftables(Sink):
             return lines + must(["nft", "list", "table", self.family, self.table]).stdout
         # The set's whole content: right from wherever it is run.
         lines = ""
-        assert state.live is not None
+        if state.live is None:
+            raise AssertionError("only an observed set is changed")
         for slot in self.slots:
             for family, _kind, _word in FAMILIES:
                 set_name = self.set_name(slot, family)
