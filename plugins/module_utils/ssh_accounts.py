@@ -349,7 +349,10 @@ class SshAccounts(Kind):
         if record is None or record.get("uid") != account.uid:
             return None
         keys = any(
-            line.fingerprint for f in self.files[account.name] for line in f.lines if f.path not in self.shared_files
+            line.fingerprint
+            for f in self.files.get(account.name, [])
+            for line in f.lines
+            if f.path not in self.shared_files
         )
         alive = self.terminate and self.running.get(account.uid)
         expired = account.expires is not None and account.expires <= self.today
