@@ -25,6 +25,6 @@ options:
     type: int
     default: 60
   _confirm_nonce:
-    description: Names the change that waits for its confirmation. The action plugin sets it; a task's own is thrown away.
+    description: Names the change that waits for its confirmation. The action plugin sets it, never a task.
     type: str
 """

@@ -285,7 +285,7 @@ def test_a_killed_run_is_completed_by_the_next_one(server: Host, ips: Any) -> No
     host = server
     for point in ("write:opened", "write:renamed", "sink:applied"):
         fault = {"environment": {"INFOGERANCE_PERIMETER_FAULT": point}}
-        assert ips(host, ["198.51.100.7"], [NFT], task=fault)["rc"] != 0
+        assert ips(host, ["198.51.100.7"], [NFT], task=fault, confirm="never")["rc"] != 0
     done = ips.ok(host, ["198.51.100.7"], [NFT])
     assert elements(host, "privileged_ipv4") == {ips.controller, "198.51.100.7"}
     assert not ips.ok(host, ["198.51.100.7"], [NFT])["changed"]
