@@ -60,8 +60,8 @@ integration: setup ## Tests on real hosts (containers of the lab)
 molecule: setup ## Roles on real hosts
 	@$(PYTHON) tools/scenarios.py $(ARGS)
 
-soak: setup ## Long runs: many reconciliations against a host that keeps changing
-	@$(PYTHON) -m pytest tests/soak -q $(ARGS)
+soak: setup ## Long runs: every module killed at its writes, over and over
+	@$(PYTHON) -m pytest tests/soak -n $(WORKERS) -q $(ARGS)
 
 bench: setup ## Measure against the field: make bench ARGS=callback
 	@$(PYTHON) benchmarks/run.py $(ARGS)

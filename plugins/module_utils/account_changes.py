@@ -219,6 +219,9 @@ class AccountChanges:
     def _disable(self, action: Action) -> None:
         account = self._account(action.entry)
         record = self.registry["disabled"].get(account.name) or {}
+        if record.get("uid") != account.uid:
+            # Of an earlier owner of the name: this one must never get the other's password or groups.
+            record = {}
         archive, manifest = archive_account(self.view, account, record.get("archive"))
         # Intent first: a killed run leaves a trace that leads to the archive.
         self.registry["disabled"][account.name] = {
@@ -239,7 +242,7 @@ class AccountChanges:
         fault_point("disable:expired")
         if self.view.terminate:
             # Before its files are touched: whoever is still at work could move them about meanwhile.
-            left = end_all(account.uid, account.name)
+            left = end_all(account.uid, account.name, self.view.database.subordinate(account))
             if left:
                 trouble.append("processes %s do not end" % left)
             _archive, manifest = archive_account(self.view, account, archive)
@@ -256,14 +259,17 @@ class AccountChanges:
             fault_point("disable:keys")
         for row in manifest["set_aside"]:
             if os.path.lexists(row["path"]):
-                self.view.journal.moved(row["path"], row["aside"])
-                self._attempt(trouble, partial(os.rename, row["path"], row["aside"]))
+                self._attempt(trouble, partial(self._set_aside, row["path"], row["aside"]))
         for row in manifest["sudo"]:
             self._attempt(trouble, partial(self.view.sudoers.take, row["path"]))
         for row in manifest["parked"]:
             self._attempt(trouble, partial(unlink_parked, [row]))
         for path in self.view.sshd.files():
             self._drop_from_allow_users(path, account.name)
+
+    def _set_aside(self, path: str, aside: str) -> None:
+        self.view.journal.moved(path, aside)
+        os.rename(path, aside)
 
     @staticmethod
     def _attempt(trouble: list[str], step: Callable[[], object]) -> None:
@@ -293,7 +299,9 @@ class AccountChanges:
     def _remove(self, action: Action) -> None:
         account = self._account(action.entry)
         record = self.registry["disabled"].get(account.name, {})
-        left = end_all(account.uid, account.name) if self.view.terminate else []
+        left = (
+            end_all(account.uid, account.name, self.view.database.subordinate(account)) if self.view.terminate else []
+        )
         if left:
             raise ServerProblem("remove %s: processes %s do not end" % (account.name, left))
         archive = record.get("removing") or self.state.new_archive("ssh_accounts", account.name)

@@ -33,7 +33,7 @@ def readable(text: str) -> str:
 def access(view: Any, names: Sequence[str]) -> list[dict[str, Any]]:
     """Who can get in now, and by which path: read from the server, not from the plan."""
     chosen = [view.database.accounts[n] for n in names if n in view.database.accounts]
-    alive = running([a.uid for a in chosen if a.uid >= view.database.uid_min])
+    alive = running([a.uid for a in chosen if a.uid >= view.database.uid_min], view.subordinate)
     return [_row(view, account, alive.get(account.uid, [])) for account in chosen]
 
 

@@ -26,6 +26,10 @@ def touched(view: Any, made: Plan) -> Touched:
     takes_account = any(a.kind == "ssh_account" and a.action in ("disable", "remove", "restore") for a in made.actions)
     if takes_account:
         found.files += [(path, 0) for path in dict.fromkeys(view.sshd.files())]
+    if made.of("restore") and view.sshd.program:
+        # Only a restored account makes sshd read its configuration again; so must its way back.
+        test = [view.sshd.program, "-t", "-f", view.sshd.config]
+        found.commands.append({"hup": "sshd", "argv": [], "unit": "ssh", "test": test})
     for name in names:
         found.files.append((view.sudoers.fragment(name), 0))
         account = view.database.accounts.get(name)

@@ -9,6 +9,7 @@ The order, the lock, check mode, the diff and the result are here, once.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
 from collections.abc import Sequence
@@ -27,9 +28,9 @@ from .reconcile import (
     plan,
     result,
 )
-from .rollback import Armed, Journal, Touched, arm, settle_pending, take_reports
+from .rollback import Armed, Journal, Touched, arm, left_behind, settle_pending, take_reports
 from .rollback_program import roll_back
-from .state_directory import DEFAULT_ROOT, StateDirectory, StateError
+from .state_directory import DEFAULT_ROOT, Busy, StateDirectory, StateError
 
 __all__ = ["Kind", "ServerProblem", "confirm_arguments", "policy_arguments", "policy_of", "run"]
 
@@ -142,10 +143,14 @@ def policy_of(params: dict[str, Any]) -> Policy:
 
 def run(module: Any, kind: Kind, state: StateDirectory) -> None:
     """Run the spine for ``kind`` and leave by exit_json or fail_json. ``module`` is an AnsibleModule."""
+    told: list[dict[str, Any]] = []
     try:
         policy = policy_of(module.params)
         declared = list(kind.declare())
-        told = take_reports(state, mark=not module.check_mode)
+        if not module.check_mode and left_behind(state):
+            with contextlib.suppress(Busy), state.lock(module.params["lock_wait"]):
+                settle_pending(state)
+        told += take_reports(state, mark=not module.check_mode)
         # A converged server is found without the lock and without a trace; only a change needs it.
         outcome = _reconcile(kind, declared, policy, None)
         if outcome["_plan"].actions and not outcome["refused"] and not module.check_mode:
@@ -154,22 +159,26 @@ def run(module: Any, kind: Kind, state: StateDirectory) -> None:
                 told += take_reports(state, mark=True)
                 outcome = _reconcile(kind, declared, policy, _arming(module.params, state, kind))
     except InvalidEntry as error:
-        module.fail_json(msg=str(error), entry=error.entry, field=error.field, changed=False)
+        module.fail_json(msg=str(error), entry=error.entry, field=error.field, changed=False, **_told(told))
     except _Failed as failure:
         shape = failure.outcome
         shape.pop("_plan")
-        module.fail_json(msg=failure.message, **shape)
+        module.fail_json(msg=failure.message, **shape, **_told(told))
     except (ServerProblem, StateError) as error:
-        module.fail_json(msg=str(error), changed=False)
+        module.fail_json(msg=str(error), changed=False, **_told(told))
     else:
         made: Plan = outcome.pop("_plan")
-        if told:
-            outcome["rolled_back"] = told
+        outcome.update(_told(told))
         if made.refused:
             module.fail_json(msg="refused, nothing was changed: " + "; ".join(made.refused), **outcome)
         if module._diff:
             outcome["diff"] = _diff(kind.name, made)
         module.exit_json(**outcome)
+
+
+def _told(told: list[dict[str, Any]]) -> dict[str, Any]:
+    """Marked as told, they must come out whatever the rest of the run meets."""
+    return {"rolled_back": told} if told else {}
 
 
 Arming = Callable[[Plan], Optional[Armed]]

@@ -83,12 +83,15 @@ class Management:
                 raise ManagementFailed("management interface %s refused its password" % self._name())
 
     def _send(self, line: bytes) -> None:
-        assert self._socket is not None
-        self._socket.sendall(line + b"\n")
+        self._connected().sendall(line + b"\n")
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            raise ManagementFailed("management interface %s: not connected" % self._name())
+        return self._socket
 
     def _until(self, marks: tuple[bytes, ...]) -> bytes:
         """Read up to the line that holds one of the marks."""
-        assert self._socket is not None
         deadline = time.monotonic() + TIMEOUT
         while True:
             spots = [self._buffer.find(mark) for mark in marks if mark in self._buffer]
@@ -102,7 +105,7 @@ class Management:
                     "management interface %s says nothing: does another client hold it?" % self._name()
                 )
             try:
-                more = self._socket.recv(65536)
+                more = self._connected().recv(65536)
             except socket.timeout:
                 continue
             if not more:

@@ -52,17 +52,16 @@ class Server:
 
         A file with the new list's owner and mode is put beside the list, read with the daemon's eyes, and removed.
         """
-        assert self.config.crl is not None
-        assert self.config.seen_crl is not None
-        path = os.path.realpath(self.config.crl)
+        listed = _given(self.config.crl)
+        path = os.path.realpath(listed)
         uid = gid = 0
         with contextlib.suppress(FileNotFoundError):
             found = os.stat(path)
             mode, uid, gid = found.st_mode & 0o7777, found.st_uid, found.st_gid
         folder = os.path.dirname(path)
         name = ".probe.%s~" % secrets.token_hex(6)
-        seen = os.path.join(os.path.dirname(self.config.seen_crl), name)
-        if os.path.realpath(self.config.crl) != self.config.crl:
+        seen = os.path.join(os.path.dirname(_given(self.config.seen_crl)), name)
+        if path != listed:
             # A link leads elsewhere: only a place that both see can be tried, so the target's name is used.
             seen = os.path.join(folder, name)
             if self.identity.root != "/":
@@ -84,8 +83,7 @@ class Server:
 
     def install_list(self, raw: bytes, mode: int) -> None:
         """Put the list where this server reads it."""
-        assert self.config.crl is not None
-        path = os.path.realpath(self.config.crl)
+        path = os.path.realpath(_given(self.config.crl))
         with contextlib.suppress(FileNotFoundError):
             if os.stat(path).st_mode & 0o7777 != mode:
                 os.chmod(path, mode)
@@ -139,14 +137,11 @@ class Server:
         if way == SERIAL_FILE:
             self.put_serial_file(serial, "%s %s\n" % (CLIENT_MARK, today))
         else:
-            assert self.config.clients is not None
-            assert cn is not None
-            disable_client(client_file(self.config.clients, cn), today)
+            disable_client(client_file(_given(self.config.clients), _given(cn)), today)
 
     def put_serial_file(self, serial: str, text: str) -> None:
         """Name a serial in the directory that the daemon looks into."""
-        assert self.config.crl is not None
-        path = serial_file(self.config.crl, serial)
+        path = serial_file(_given(self.config.crl), serial)
         if not os.path.lexists(path):
             write_atomic(path, text.encode("latin-1"), 0o644)
             fault_point("disable:serial-file")
@@ -169,8 +164,7 @@ class Server:
     def not_seen(self, way: str, cn: str | None, serial: str) -> str | None:
         """Why the daemon does not see what closes this certificate, or None."""
         if way == SERIAL_FILE:
-            assert self.config.seen_crl is not None
-            seen = read_as(self.identity, serial_file(self.config.seen_crl, serial))
+            seen = read_as(self.identity, serial_file(_given(self.config.seen_crl), serial))
             if isinstance(seen, str):
                 return "%s: the daemon does not see the file of serial %s, and lets it in: %s" % (
                     self.name,
@@ -178,9 +172,7 @@ class Server:
                     seen,
                 )
             return None
-        assert self.config.seen_clients is not None
-        assert cn is not None
-        seen = read_as(self.identity, client_file(self.config.seen_clients, cn))
+        seen = read_as(self.identity, client_file(_given(self.config.seen_clients), _given(cn)))
         if isinstance(seen, str):
             return "%s: the daemon does not see the file of %s, and lets it in: %s" % (self.name, cn, seen)
         return None if b"disable" in seen else "%s: the file of %s does not close it" % (self.name, cn)
@@ -207,6 +199,13 @@ class Server:
                 return sum(interface.kill(name) for name in names if name in connected)
         except (ManagementFailed, OSError) as error:
             raise ServerProblem("%s: sessions can't be cut: %s" % (self.name, error)) from None
+
+
+def _given(value: str | None) -> str:
+    """What the configuration must have for this step. Only a step that was not asked for could miss it."""
+    if value is None:
+        raise ServerProblem("openvpn: the configuration lacks what this step needs")
+    return value
 
 
 def reached(answer: bytes | str) -> bool:

@@ -130,7 +130,7 @@ class SshAccounts(Kind):
         self.me = self._connecting_accounts()
         entries: list[Observed] = []
         chosen = [a for a in self.database.accounts.values() if self._of_interest(a)]
-        self.running = running([a.uid for a in chosen if a.name in self.registry["disabled"]])
+        self.running = running([a.uid for a in chosen if a.name in self.registry["disabled"]], self.subordinate)
         for account in chosen:
             entries += self._entries(account)
         entries += self._removed_to_restore()
@@ -160,6 +160,11 @@ class SshAccounts(Kind):
             return frozenset()
         primary = self.database.primary_group(account)
         return frozenset(account.groups) | ({primary} if primary else set())
+
+    def subordinate(self, uid: int) -> list[tuple[int, int]]:
+        """The subordinate uids of the account with this uid."""
+        account = next((a for a in self.database.accounts.values() if a.uid == uid), None)
+        return self.database.subordinate(account) if account is not None else []
 
     def _admin_groups(self) -> frozenset[str]:
         named = admin_groups(self.grants)

@@ -9,17 +9,19 @@ import hashlib
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Callable
 
 from . import vpn_entries as entries
+from . import vpn_report
 from .connection import current
 from .entry_point_module import Kind, ServerProblem
 from .openvpn_management import Session
 from .openvpn_servers import Server, load_servers, reached
 from .pki import easy_rsa, openssl_ca, shellpki
 from .pki.authority import Authority, AuthorityError, Change, Issued
-from .pki.crl_policy import ALARMING, CURRENT, State, plus_days
+from .pki.crl_policy import CURRENT, State
 from .pki.index_file import Line, common_name
 from .reconcile import Action, Declared, Guard, InvalidEntry, Observed, Plan, Policy
 from .state_directory import StateDirectory
@@ -82,19 +84,33 @@ class VpnCertificates(Kind):
             self.signing = self.authority.can_sign()
         except AuthorityError as error:
             raise ServerProblem(str(error)) from None
+        self.known = self._state()
+        self._find_half_released()
         self.servers = load_servers(self.params["openvpn"], self.snapshot.ca)
         self.sessions = self._read_sessions()
-        self.refusal = None if self.signing else self.authority.refuse_to_sign(self.snapshot, Change())
-        self.known = self._state()
+        self.refusal = (
+            None if self.signing else self.authority.refuse_to_sign(self.snapshot, Change(release=self.releasing))
+        )
         self.resolved = entries.resolve_rows(self.rows, self.snapshot.lines, self.snapshot.now)
         self.wanted = {want.entry for want in self.resolved}
         self.staying = {want.entry for want in self.resolved if not self._lapsed(want)}
         found = self._certificates()
         self.lists = self._lists()
         return found + [
-            Observed(CRL_KIND, path, {"state": state.word}, managed=True, fault=_told(state))
+            Observed(CRL_KIND, path, {"state": state.word}, managed=True, fault=vpn_report.told(state))
             for path, (state, _mendable) in self.lists.items()
         ]
+
+    def _find_half_released(self) -> None:
+        """A hold that a killed run took back in the index, while the list still has it. Our state file knows which:
+        without it, an index that merely lost a hold would look the same."""
+        crl = self.snapshot.crl
+        valid = {line.serial for line in self.snapshot.lines if line.status == "V"}
+        begun = [serial for serial, row in self.known.items() if row.get("releasing") and serial in valid]
+        self.releasing = [serial for serial in begun if crl is not None and serial in crl.revoked]
+        if self.releasing and self.snapshot.crl_state.word in (CURRENT, "expiring"):
+            why = "%s still holds %s" % (self.authority.layout.crl, ", ".join(self.releasing))
+            self.snapshot = replace(self.snapshot, crl_state=State("outdated", why))
 
     def _read_sessions(self) -> dict[str, list[Session]]:
         """Sessions by common name. What can't be asked is an alarm, not an empty answer."""
@@ -352,7 +368,7 @@ class VpnCertificates(Kind):
                     raise ServerProblem("%s has no crl-verify: a revoked client would still get in" % server.name)
             for state, mendable in self.lists.values():
                 if state.word != CURRENT and not mendable:
-                    raise ServerProblem("%s. Nothing was revoked: it would have no effect" % _told(state))
+                    raise ServerProblem("%s. Nothing was revoked: it would have no effect" % vpn_report.told(state))
 
     def _serials(self, made: Plan, names: tuple[str, ...]) -> dict[str, str]:
         return {
@@ -405,116 +421,11 @@ class VpnCertificates(Kind):
     # -- details ---------------------------------------------------------------------------------------------------
 
     def details(self) -> dict[str, Any]:
-        crl, now = self.snapshot.crl, self.snapshot.now
-        expired = sorted(self.expired, key=lambda line: line.expires, reverse=True)
-        shown: dict[str, Any] = {
-            "alarms": self.alarms(),
-            "notes": list(self.notes),
-            "ca": {
-                "backend": self.authority.layout.backend,
-                "common_name": self.snapshot.ca.common_name,
-                "expires": self.snapshot.ca.not_after,
-                "key": self.signing or "usable",
-            },
-            "crl": {
-                "path": self.authority.layout.crl,
-                "state": self.snapshot.crl_state.word,
-                "number": crl.number if crl else None,
-                "expires": crl.expires if crl else None,
-                "expires_in": _days_between(now, crl.expires) if crl and crl.expires else None,
-                "revoked": len(crl.revoked) if crl else 0,
-                "read_at": {path: state.word for path, (state, _mendable) in self.lists.items()},
-            },
-            "index": {
-                "lines": len(self.snapshot.lines),
-                "live": sum(len(serials) for serials in self.by_name.values()),
-                "revoked": sum(line.status == "R" for line in self.snapshot.lines),
-                "expired": len(expired),
-            },
-            "expired": [
-                {"entry": entries.entry_name(common_name(line.subject), line.serial), "since": line.expires}
-                for line in expired[:50]
-            ],
-            "sessions_cut": self.cut,
-        }
-        if self.issued:
-            shown["issued"] = [
-                {"cn": made.common_name, "serial": made.serial, "certificate": made.pem} for made in self.issued
-            ]
-        if self.signing == "offline":
-            shown["commands"] = self._commands()
-        return shown
-
-    def alarms(self) -> list[str]:
-        """What locks clients out or lets revoked ones in, now or soon."""
-        found = [_told(state) for state, _mendable in self.lists.values() if state.word in ALARMING]
-        soon = self.snapshot.crl_state
-        if soon.word == "expiring" and (self.signing or self.refusal):
-            found.append("%s %s and can't be renewed here" % (self.authority.layout.crl, soon.why))
-        if self.refusal:
-            found.append(self.refusal)
-        lost = sorted(set(self.known) - {line.serial for line in self.snapshot.lines})
-        if lost:
-            found.append("the index no longer knows what it knew: %s" % ", ".join(lost[:10]))
-        if self.snapshot.ca.not_after <= plus_days(self.snapshot.now, 90):
-            found.append("the CA's certificate expires on %s" % self.snapshot.ca.not_after)
-        for server in self.servers:
-            if server.config.crl is None:
-                found.append("%s has no crl-verify: revoked clients are let in" % server.name)
-            if server.outdated:
-                found.append(
-                    "%s was changed after its daemon started: what is said of it may not be in force" % server.name
-                )
-            if self.params["kill_sessions"] and server.running and server.config.management is None:
-                found.append("%s has no management interface: live sessions can't be seen or cut" % server.name)
-            certificate = server.certificate
-            if certificate is not None and certificate.not_after <= plus_days(self.snapshot.now, 30):
-                found.append("%s: the server's own certificate expires on %s" % (server.name, certificate.not_after))
-        for cn in sorted({cn for cn, serials in self.by_name.items() if len(serials) > 1} & set(self.sessions)):
-            if any(entries.entry_name(cn, serial) not in self.staying for serial in self.by_name[cn]):
-                found.append("%s has several live certificates: which one its session uses can't be told" % cn)
-        return found + self.deaf
-
-    def _commands(self) -> list[str]:
-        layout = self.authority.layout
-        commands: list[str] = []
-        for finding in self.made.obsolete if self.made is not None else ():
-            cn, _colon, serial = finding.entry.rpartition(":")
-            if finding.kind == entries.KIND and serial in self.live:
-                commands += layout.revoke_commands(serial, cn)
-        if commands or self.snapshot.crl_state.word != CURRENT:
-            commands += list(layout.crl_commands)
-        return commands
+        return vpn_report.details(self)
 
     def report(self) -> list[dict[str, Any]]:
         """One row a certificate of the index, for the info module."""
-        rows = []
-        for line in self.snapshot.lines:
-            cn = common_name(line.subject)
-            since = self._disabled_since(line, cn) if entries.is_live(line, self.snapshot.now) else None
-            state, day = "live", None
-            if since is not None:
-                state, day = "disabled", since
-            elif line.status == "R" and not line.held:
-                state, day = "revoked", (line.revoked or "")[:10]
-            elif line.expires <= self.snapshot.now:
-                state, day = "expired", line.expires[:10]
-            known = self.known.get(line.serial, {})
-            rows.append(
-                {
-                    "entry": entries.entry_name(cn, line.serial),
-                    "cn": cn,
-                    "serial": line.serial,
-                    "state": state,
-                    "since": day,
-                    "expires": line.expires,
-                    "reason": line.reason,
-                    "person": known.get("person"),
-                    "managed": line.serial in self.known,
-                    "connected": cn in self.sessions and state in ("live", "disabled"),
-                }
-            )
-        return rows
+        return vpn_report.rows(self)
 
     # -- applying --------------------------------------------------------------------------------------------------
 
@@ -527,12 +438,3 @@ class VpnCertificates(Kind):
         from .vpn_changes import prove
 
         return prove(self, made)
-
-
-def _told(state: State) -> str:
-    effect = ALARMING.get(state.word)
-    return "revocation list %s: %s" % (state.word, state.why) + (" (%s)" % effect if effect else "")
-
-
-def _days_between(start: str, end: str) -> int:
-    return (datetime.fromisoformat(end[:-1]) - datetime.fromisoformat(start[:-1])).days

@@ -45,6 +45,8 @@ class Changes:
         certificates = [a for a in made.actions if a.kind == entries.KIND]
         # Ours before the act: a run that is killed must find again what it began.
         self._remember([a for a in certificates if a.action != "create"])
+        opened = [self._serial(a) for a in certificates if a.action in ("enable", "restore")]
+        self._mark_releasing({serial for serial in opened if kind.live[serial][0].held} | set(kind.releasing))
         for action in certificates:
             if action.action == "adopt":
                 done(action)
@@ -77,6 +79,7 @@ class Changes:
                 done(action)
             elif action.action == "disable" and serial in held:
                 done(action)
+        self._mark_releasing(set())
         if change.hold or change.revoke:
             self._cut(cut)
         removed = [a for a in certificates if a.action == "remove"]
@@ -97,12 +100,13 @@ class Changes:
         revoke = [self._serial(a) for a in certificates if a.action == "remove"]
         revoke = [serial for serial in revoke if kind.live[serial][0].status == "V" or kind.live[serial][0].held]
         release = [self._serial(a) for a in certificates if a.action in ("enable", "restore")]
-        assert kind.made is not None
         going = set(revoke)
         return Change(
             revoke=revoke,
-            hold=[serial for serial in kind._holds(kind.made) if serial not in going],
-            release=[serial for serial in release if kind.live[serial][0].held],
+            hold=[
+                serial for serial in (kind._holds(kind.made) if kind.made is not None else []) if serial not in going
+            ],
+            release=[serial for serial in release if kind.live[serial][0].held] + kind.releasing,
             kept=[
                 serial
                 for serial, (line, cn) in kind.live.items()
@@ -161,7 +165,8 @@ class Changes:
             raise ServerProblem("the CA's key is %s: nothing was revoked" % kind.signing)
         else:
             ready()
-        assert raw is not None
+        if raw is None:
+            raise ServerProblem("%s: there is no list to install" % self.authority.layout.crl)
         for server in self._readers():
             server.install_list(raw, modes[server.name])
         fault_point("crl:installed")
@@ -241,6 +246,19 @@ class Changes:
         if certificates != before:
             self.kind.state.write(self.kind.name, state)
             self.kind.known = certificates
+
+    def _mark_releasing(self, begun: set[str]) -> None:
+        """Note which holds are being taken back, or that this is done: a killed run must find that again."""
+        state, known = self._state()
+        begun &= set(known)
+        noted = {serial for serial, row in known.items() if row.get("releasing")}
+        if begun == noted:
+            return
+        for serial in noted - begun:
+            known[serial].pop("releasing")
+        for serial in begun - noted:
+            known[serial]["releasing"] = True
+        self.kind.state.write(self.kind.name, state)
 
     def _forget(self, serials: list[str]) -> None:
         """Revoked, cut and put away: nothing is left to do."""

@@ -167,13 +167,13 @@ class WireGuardPeers(Kind):
 
     def _step(self) -> str:
         """Whether the interface does what the file says, apart from peers that are only live."""
-        assert self.live is not None
+        live = self.live or {}
         for peer in self.config.active():
-            if peer.key not in self.live:
+            if peer.key not in live:
                 return "without a peer of the file"
-            if self.live[peer.key] != peer.networks:
+            if live[peer.key] != peer.networks:
                 return "at odds with the file about addresses"
-        if any(peer.key in self.live for peer in self.config.peers if peer.disabled_since is not None):
+        if any(peer.key in live for peer in self.config.peers if peer.disabled_since is not None):
             return "open to a disabled peer"
         return IN_STEP
 
@@ -257,13 +257,11 @@ class WireGuardPeers(Kind):
         self._remember(actions)
         for action in actions:
             key = action.entry.partition(":")[2]
-            row = self.rows.get(key)
+            row = self.rows.get(key, {})
             if action.action == "create" or (action.action == "restore" and key not in peers):
-                assert row is not None
                 peers[key] = Peer.new(key, row["networks"], row["cn"])
                 order.append(key)
             elif action.action == "update":
-                assert row is not None
                 old = peers.get(key) or Peer.new(key, row["networks"], row["cn"])
                 if key not in peers:
                     order.append(key)

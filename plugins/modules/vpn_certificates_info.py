@@ -170,7 +170,7 @@ def main():
     )
     if params["pki"]["backend"] == "wireguard":
         today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-        kind = WireGuardPeers(params, state, today)
+        kind: VpnCertificates | WireGuardPeers = WireGuardPeers(params, state, today)
     else:
         kind = VpnCertificates(params, state)
     try:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .command import DIRECTORIES, attempt, later
+from .command import DIRECTORIES, attempt
 from .protocol import SinkError
 
 __all__ = ["Daemon", "Process"]
@@ -26,6 +26,8 @@ __all__ = ["Daemon", "Process"]
 #: Clock ticks and the coarse clock of file times: a file and a process this close in time count as in order.
 SLACK = 0.06
 PATIENCE = 8.0
+#: systemd's names, where they differ from the process's.
+UNITS = {"sshd": "ssh", "nrpe": "nagios-nrpe-server"}
 
 
 class Process(NamedTuple):
@@ -121,9 +123,11 @@ class Daemon:
             raise SinkError("process %d can't be signalled: %s" % (main.pid, error.strerror)) from None
 
     def way_back(self) -> list[dict[str, Any]]:
-        """SIGHUP for the roll-back program, if anything runs."""
+        """SIGHUP for the roll-back program, if anything runs. By name: after a reboot the number is somebody else's."""
         main = self.main()
-        return [later(["sh", "-c", "kill -HUP %d" % main.pid])] if main is not None else []
+        if main is None:
+            return []
+        return [{"hup": main.name, "argv": self.command_of(main), "unit": UNITS.get(main.name, main.name)}]
 
     def await_workers(self, path: str) -> None:
         """Wait until a worker is younger than the file: the service has taken it. Raises SinkError."""

@@ -293,7 +293,7 @@ class Authority:
         text = (
             "[ca]\ndefault_ca = authority\n[authority]\ndatabase = index.txt\nserial = serial\nnew_certs_dir = .\n"
             "unique_subject = no\ndefault_md = %s\ndefault_days = %d\npolicy = anything\nx509_extensions = client\n"
-            "crl_extensions = list\nrand_serial = %s\n%s[list]\nauthorityKeyIdentifier = keyid\n"
+            "crl_extensions = list\nrand_serial = %s\n%s[list]\nauthorityKeyIdentifier = keyid,issuer\n"
             "[anything]\ncountryName = optional\nstateOrProvinceName = optional\nlocalityName = optional\n"
             "organizationName = optional\norganizationalUnitName = optional\ncommonName = supplied\n"
             "emailAddress = optional\n"
@@ -355,7 +355,7 @@ class Authority:
                 folder,
                 snapshot.data,
                 "basicConstraints = CA:FALSE\nkeyUsage = digitalSignature\nextendedKeyUsage = clientAuth\n"
-                "subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n",
+                "subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid,issuer\n",
             )
             if self.layout.serial:
                 with open(os.path.join(folder, "serial"), "wb") as stream:

@@ -30,6 +30,7 @@ ALARMING = {
     "closed": "OpenVPN can't read it: it refuses every client or goes on with an old list",
     "incomplete": "revoked clients are let in",
     "stale": "clients revoked since are let in",
+    "outdated": "clients that were let in again are refused",
 }
 
 

@@ -148,8 +148,8 @@ def instant(text: str) -> str:
     if len(text) == 13:
         text = ("19" if text >= "50" else "20") + text
     try:
-        numbers = [int(text[at : at + 2]) for at in (4, 6, 8, 10, 12)]
-        datetime(int(text[:4]), *numbers, tzinfo=timezone.utc)
+        month, day, hour, minute, second = (int(text[at : at + 2]) for at in (4, 6, 8, 10, 12))
+        datetime(int(text[:4]), month, day, hour, minute, second, tzinfo=timezone.utc)
     except ValueError:
         raise ValueError("%r is no date of the calendar" % text) from None
     return "%s-%s-%sT%s:%s:%sZ" % (text[:4], text[4:6], text[6:8], text[8:10], text[10:12], text[12:14])

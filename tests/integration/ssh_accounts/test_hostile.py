@@ -51,6 +51,8 @@ def test_a_key_file_that_resists_keeps_neither_its_account_nor_another_one_open(
     assert done.rc != 0
     assert "Read-only file system" in done.result["msg"], done.output
     assert done.entries("applied") == ["carl"]
+    # What was closed is confirmed: the server won't put it back.
+    assert done.result["confirmation"]["status"] == "confirmed"
     assert host.ssh("bob", "true", bob.private).returncode != 0
     assert host.ssh("carl", "true", carl.private).returncode != 0
 
@@ -240,6 +242,19 @@ def test_a_restore_that_was_killed_is_finished_by_the_next_run(host, ansible, re
     assert back.rc == 0, back.output
     assert host.can_log_in("bob", bob.private)
     assert "adm" in host.run("id -Gn bob").stdout
+
+
+def test_the_next_owner_of_a_name_never_gets_the_password_of_the_former_one(host, reconcile, deploy, account):
+    account("bob", groups="sudo")
+    host.run("echo 'bob:Former-pass' | chpasswd")
+    reconcile(host, [deploy], obsolete="disable", manage=MANAGE)
+    host.run("userdel -r bob && useradd -m -u 4321 -p '*' bob && echo 'bob:Next-pass' | chpasswd")
+    password = host.run("getent shadow bob").stdout.split(":")[1]
+    reconcile(host, [deploy], obsolete="disable", manage=MANAGE)
+    back = reconcile(host, [deploy], restore=["bob"])
+    assert back.actions("applied") == [("restore", "ssh_account bob")], back.output
+    assert host.run("getent shadow bob").stdout.split(":")[1] == password
+    assert "sudo" not in host.run("id -Gn bob").stdout.split()
 
 
 def test_a_home_that_cannot_be_moved_stays_and_is_told(host, reconcile, deploy, account):

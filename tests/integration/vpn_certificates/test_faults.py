@@ -52,6 +52,35 @@ def _easy(vpn) -> None:
     vpn.pki = {"backend": "easy_rsa", "directory": "/etc/easy", "crl": f"{vpn.authority.target}/crl.pem"}
 
 
+@pytest.mark.parametrize("point", ["crl:before-index", "crl:index-written", "crl:list-written"])
+def test_taking_back_a_hold_is_finished_after_a_kill(make_vpn, point):
+    vpn = make_vpn("alice", "carol", options={"client-config-dir": None})
+    vpn.run(["alice"], obsolete="disable").done()
+    assert vpn.serials_revoked() == vpn.authority.serials["carol"]
+    _kill_at(vpn, point, ["alice", "carol"])
+    vpn.run(["alice", "carol"]).done()
+    assert vpn.serials_revoked() == []
+    assert vpn.server.can_connect("carol")
+    assert vpn.run(["alice", "carol"]).done().result["changed"] is False
+
+
+def test_a_hold_that_an_old_index_lost_is_not_lifted(make_vpn):
+    vpn = make_vpn("alice", "carol", options={"client-config-dir": None})
+    old = vpn.index()
+    vpn.run(["alice"], obsolete="disable").done()
+    vpn.host.write(f"{vpn.authority.target}/index.txt", old)
+    told = vpn.run(["alice"], obsolete="report").done()
+    assert any("lost revocations" in alarm for alarm in told.result["alarms"])
+    vpn.run(["alice"]).refused("lost revocations")
+    assert not vpn.server.can_connect("carol")
+
+
+def test_an_authority_without_a_key_identifier_gets_its_list(make_vpn):
+    vpn = make_vpn("alice", "carol", identifier=False)
+    vpn.run(["alice"]).done()
+    assert (vpn.server.can_connect("alice"), vpn.server.can_connect("carol")) == (True, False)
+
+
 def test_a_revocation_without_its_list_is_found_even_by_a_report(make_vpn):
     vpn = make_vpn("alice", "carol")
     _kill_at(vpn, "crl:index-written", ["alice"])

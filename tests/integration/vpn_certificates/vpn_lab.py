@@ -71,6 +71,7 @@ class Authority:
         password: str | None = None,
         crl_days: int = 90,
         name: str = "Example VPN CA",
+        identifier: bool = True,
     ) -> Authority:
         made = cls(folder, target, password)
         (folder / "newcerts").mkdir(parents=True)
@@ -86,7 +87,7 @@ class Authority:
         )
         openssl(
             "req", "-x509", "-new", "-key", "ca.key", *made.pass_in, "-out", "ca.crt", "-days", "3650",
-            "-subj", f"/CN={name}", cwd=folder,
+            "-subj", f"/CN={name}", *([] if identifier else ["-addext", "subjectKeyIdentifier=none"]), cwd=folder,
         )  # fmt: skip
         made.issue("vpn.example.org", "server")
         for client in clients:

