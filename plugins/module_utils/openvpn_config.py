@@ -39,8 +39,7 @@ class ServerConfig:
     chroot: str | None = None
     management: tuple[str, str] | None = None
     management_password: str | None = None
-    duplicate_cn: bool = False
-    username_as_name: bool = False
+    bridged: bool = False
 
 
 def directives(text: str) -> Iterable[tuple[str, list[str]]]:
@@ -151,8 +150,7 @@ def server_config(path: str, text: str, arguments: Sequence[str] = (), directory
         chroot=chroot,
         management=_management(management, base),
         management_password=None if password in (None, "stdin") else outside(password),
-        duplicate_cn="duplicate-cn" in found,
-        username_as_name="username-as-common-name" in found,
+        bridged=(_first(found, "dev-type") or _first(found, "dev") or "").startswith("tap"),
     )
 
 

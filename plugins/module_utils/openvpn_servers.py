@@ -185,7 +185,8 @@ class Server:
             return None
         try:
             with Management(self.config.management, self.config.management_password) as interface:
-                return interface.sessions()
+                # A client that is refused by its file shows up for a moment, without an address in the tunnel.
+                return [row for row in interface.sessions() if row.tunnel or self.config.bridged]
         except (ManagementFailed, OSError) as error:
             return str(error)
 

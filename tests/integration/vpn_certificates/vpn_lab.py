@@ -269,7 +269,9 @@ class OpenVpn:
         answer = self.host.run(
             f"(echo s3cret-management; echo status 2; sleep 0.3; echo quit) | nc -q 1 127.0.0.1 {port}", check=False
         ).stdout
-        return [line.split(",")[1] for line in answer.splitlines() if line.startswith("CLIENT_LIST,")]
+        rows = [line.split(",") for line in answer.splitlines() if line.startswith("CLIENT_LIST,")]
+        # A client that is about to be refused has no name yet, or no address.
+        return [row[1] for row in rows if row[3]]
 
 
 def scratch() -> Path:

@@ -38,6 +38,9 @@ def test_paths_start_beside_the_configuration():
     assert found.management == ("127.0.0.1", "7505")
     assert found.management_password == "/etc/openvpn/server/pw"
     assert not found.crl_is_directory
+    assert not found.bridged
+    assert server_config("/etc/s.conf", "dev tap0\n").bridged
+    assert server_config("/etc/s.conf", "dev vpn\ndev-type tap\n").bridged
 
 
 def test_a_chroot_moves_what_is_read_later_and_nothing_else():
