@@ -100,6 +100,8 @@ def table(measurements: Sequence[Mapping[str, Any]]) -> str:
     for (benchmark, title), row in sorted(newest.items()):
         machine = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in row["machine"].items())
         lines += [f"### {benchmark}: {title}", "", f"Measured {row['measured']} at `{row['commit']}`; {machine}.", ""]
+        if row["machine"]["load_at_end"] > row["machine"]["cores"] + 1:
+            lines += ["The machine was busy with other work: trust the processor time more than the wall clock.", ""]
         lines += ["| contender | seconds: median (min - max) | runs |", "| --- | --- | --- |"]
         for name, numbers in row["contenders"].items():
             lines.append(f"| {name} | {_cell(numbers['seconds'], 2)} | {len(numbers['wall'])} |")

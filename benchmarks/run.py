@@ -19,7 +19,7 @@ from typing import Any
 
 import record
 
-NAMES = ("callback", "privileged_ips", "ssh_accounts")
+NAMES = ("callback", "privileged_ips", "ssh_accounts", "vpn_certificates")
 
 
 def say(text: str) -> None:

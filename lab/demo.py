@@ -60,6 +60,8 @@ def write_inventory(lab: Lab, hosts: Sequence[Host]) -> Path:
     """Write ``.lab/inventory.yml`` and the declared lists beside it; return the inventory's path."""
     by_name = {host.name: host for host in hosts}
     clients = story.clients()
+    # Where this machine's logins come from, as the servers see it.
+    gateway = hosts[0].run("ip -4 route show default").stdout.split()[2]
     children: dict[str, Any] = {}
     for client in clients:
         names = [server.name for server in story.SERVERS if server.client == client.name]
@@ -71,6 +73,11 @@ def write_inventory(lab: Lab, hosts: Sequence[Host]) -> Path:
                 "infogerance_client_label": client.label,
                 "access_manage": {"local_people": True},
                 "access_ssh_accounts": list(client.declared),
+                "access_privileged_ips": [
+                    {"address": gateway, "list": "trusted", "reason": "the provider's bastion"},
+                    *client.addresses,
+                ],
+                "access_privileged_ips_sinks": [{"backend": "nftables", "ports": [22]}],
             },
         )
     path = lab.state / "inventory.yml"
@@ -141,6 +148,14 @@ def _make_mess(host: Host, server: Server) -> None:
         "install -d -m 0700 /root/.ssh",
         _put("/root/.ssh/authorized_keys", _lines(server.root_keys), "0600", "root"),
     ]
+    old = story.OLD_ADDRESSES.get(server.client)
+    if old:
+        name = "inet infogerance_perimeter"
+        script += [
+            f"nft add table {name}",
+            f"nft 'add set {name} privileged_ipv4 {{ type ipv4_addr; flags interval; }}'",
+            f"nft 'add element {name} privileged_ipv4 {{ {', '.join(old)} }}'",
+        ]
     if server.sshd:
         script.append(_put("/etc/ssh/sshd_config.d/allow.conf", server.sshd, "0644", "root"))
     host.run(["/bin/sh", "-s"], input="\n".join(script) + "\n")

@@ -47,6 +47,8 @@ class Client:
     name: str
     label: str
     declared: tuple[dict[str, Any], ...] = field(default_factory=tuple)
+    addresses: tuple[dict[str, Any], ...] = field(default_factory=tuple)
+    """Privileged IPs, in the form of the role's ``access_privileged_ips``; the controller's own is added later."""
 
 
 # -- the provider's staff ----------------------------------------------------------------------
@@ -158,4 +160,15 @@ def clients() -> tuple[Client, ...]:
         _declare("nbenali", "nadia.benali", "Nadia Benali", "nbenali@laptop", groups=[]),
         _declare("sgarcia", "samuel.garcia", "Samuel Garcia", "sgarcia@laptop", groups=[]),
     )
-    return (Client("acme", "ACME", acme), Client("zenith", "Zenith", zenith))
+    acme_addresses = (
+        {"address": "198.51.100.16/28", "owner": "alice.durand", "reason": "office of ACME", "ticket": "1042"},
+        {"address": "2001:DB8:AC::/48", "owner": "alice.durand", "reason": "VPN of ACME"},
+        {"address": "203.0.113.77", "owner": "karim.faure", "reason": "at home", "expires": "2025-12-31"},
+    )
+    zenith_addresses = ({"address": "198.51.100.64/28", "owner": "nadia.benali", "reason": "office of Zenith"},)
+    return (Client("acme", "ACME", acme, acme_addresses), Client("zenith", "Zenith", zenith, zenith_addresses))
+
+
+#: What the firewall's set holds on the servers of a client: an office, a contractor whose time is over, and the home
+#: of somebody who has left. No file says so: it would be gone after a reboot.
+OLD_ADDRESSES = {"acme": ("198.51.100.16/28", "203.0.113.77", "203.0.113.140")}

@@ -96,7 +96,7 @@ def _set_aside(view: Any, account: Account) -> list[dict[str, str]]:
         found = read_key_file(path, account.uid)
         if not found.problem or not path.startswith(home + "/") or view.home_problem(account):
             continue
-        first = os.path.join(home, os.path.relpath(path, home).split("/")[0])
+        first = os.path.join(home, os.path.relpath(path, home).split("/", 1)[0])
         # Not to be guessed: the owner could have put something there, and the rename would fail.
         aside = "%s.closed-%s" % (first, secrets.token_hex(8))
         if os.path.lexists(first) and not any(row["path"] == first for row in rows):
@@ -211,7 +211,10 @@ def put_account_back(view: Any, name: str, archive: str, whole: bool) -> list[st
             view.sudoers.give_back(row["path"], read_bytes(row["copy"]), row["mode"])
     put_back(manifest["parked"])
     for row in manifest["allow_users"]:
-        _allow_again(view, row["path"], row["word"])
+        try:
+            _allow_again(view, row["path"], row["word"])
+        except (ToolFailed, OSError) as error:
+            told.append("%s: AllowUsers in %s lacks %s: %s" % (name, row["path"], row["word"], error))
     command(["usermod", "--expiredate", manifest["expires"] or "", name])
     return told
 

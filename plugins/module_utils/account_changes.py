@@ -133,10 +133,8 @@ class AccountChanges:
         for child in children:
             if child.kind == "ssh_group":
                 self._settle(child, done)
-        # useradd took the home from login.defs and the primary group's number as it found it.
-        fresh = AccountDatabase().accounts[name]
-        self.view.database.accounts[name] = fresh
-        self.view.database.groups.setdefault(name, (fresh.gid, ()))
+        # useradd chose the number of the account's own group.
+        fresh = self.view.database.learn(name)
         keys = [a for a in children if a.kind == "ssh_key"]
         # A skeleton home may bring keys of its own: what is not declared does not come along.
         for path in self.view.sshd.key_files(name, fresh.uid, fresh.home):
@@ -190,7 +188,8 @@ class AccountChanges:
                 "why": "restore",
             }  # fmt: skip
             self._recreate(tombstone, record)
-        assert record is not None
+        if record is None:
+            raise ServerProblem("restore %s: nothing tells what was taken" % name)
         self.notes += put_account_back(self.view, name, record["archive"], whole=True)
         self.registry["disabled"].pop(name, None)
         uid = AccountDatabase().accounts[name].uid
@@ -221,6 +220,9 @@ class AccountChanges:
     def _disable(self, action: Action) -> None:
         account = self._account(action.entry)
         record = self.registry["disabled"].get(account.name) or {}
+        if record.get("uid") != account.uid:
+            # Of an earlier owner of the name: this one must never get the other's password or groups.
+            record = {}
         archive, manifest = archive_account(self.view, account, record.get("archive"))
         # Intent first: a killed run leaves a trace that leads to the archive.
         self.registry["disabled"][account.name] = {
@@ -241,7 +243,7 @@ class AccountChanges:
         fault_point("disable:expired")
         if self.view.terminate:
             # Before its files are touched: whoever is still at work could move them about meanwhile.
-            left = end_all(account.uid, account.name)
+            left = end_all(account.uid, account.name, self.view.database.subordinate(account))
             if left:
                 trouble.append("processes %s do not end" % left)
             _archive, manifest = archive_account(self.view, account, archive)
@@ -258,14 +260,17 @@ class AccountChanges:
             fault_point("disable:keys")
         for row in manifest["set_aside"]:
             if os.path.lexists(row["path"]):
-                self.view.journal.moved(row["path"], row["aside"])
-                self._attempt(trouble, partial(os.rename, row["path"], row["aside"]))
+                self._attempt(trouble, partial(self._set_aside, row["path"], row["aside"]))
         for row in manifest["sudo"]:
             self._attempt(trouble, partial(self.view.sudoers.take, row["path"]))
         for row in manifest["parked"]:
             self._attempt(trouble, partial(unlink_parked, [row]))
         for path in self.view.sshd.files():
             self._drop_from_allow_users(path, account.name)
+
+    def _set_aside(self, path: str, aside: str) -> None:
+        self.view.journal.moved(path, aside)
+        os.rename(path, aside)
 
     @staticmethod
     def _attempt(trouble: list[str], step: Callable[[], object]) -> None:
@@ -295,7 +300,9 @@ class AccountChanges:
     def _remove(self, action: Action) -> None:
         account = self._account(action.entry)
         record = self.registry["disabled"].get(account.name, {})
-        left = end_all(account.uid, account.name) if self.view.terminate else []
+        left = (
+            end_all(account.uid, account.name, self.view.database.subordinate(account)) if self.view.terminate else []
+        )
         if left:
             raise ServerProblem("remove %s: processes %s do not end" % (account.name, left))
         archive = record.get("removing") or self.state.new_archive("ssh_accounts", account.name)
@@ -305,7 +312,7 @@ class AccountChanges:
         tombstone = {
             "name": account.name, "uid": account.uid, "at": stamp(), "archive": archive, "home_archive": home,
             "disabled_archive": record.get("archive"), "what": "remove", "account": self._describe(account),
-            "leftovers": leftovers(account),
+            "leftovers": [],
         }  # fmt: skip
         self.state.save_manifest(archive, tombstone)
         # The tombstone first: a run killed right after userdel must still know how to bring the account back.
@@ -316,6 +323,8 @@ class AccountChanges:
         fault_point("userdel:done")
         self.registry["disabled"].pop(account.name, None)
         self.registry["accounts"].pop(account.name, None)
+        # userdel takes some of it along (subordinate ids): only now it shows what stays.
+        tombstone["leftovers"] = leftovers(account)
         self._save()
         self.notes += ["%s left behind %s" % (account.name, text) for text in tombstone["leftovers"]]
 
@@ -373,8 +382,7 @@ class AccountChanges:
 
     def _keys(self, action: Action, made: Plan, done: Callable[[Action], None]) -> None:
         """All key actions of one name for one account: one write per file."""
-        assert action.parent is not None
-        name = action.parent[1]
+        name = action.entry.split(" ", 1)[0]
         account = self._account(name)
         batch = [a for a in made.of(action.action, "ssh_key") if a.parent == action.parent]
         files = [read_key_file(p, account.uid) for p in self.view.sshd.key_files(name, account.uid, account.home)]

@@ -67,6 +67,8 @@ def check_plan(view: Any, made: Plan) -> None:
         name = action.entry.split(" ", 1)[0]
         if action.kind == "ssh_account" and action.action == "create":
             _check_new_home(view, name)
+        if name in view.database.twice and action.kind in ("ssh_account", "ssh_group"):
+            raise InvalidEntry(name, "name", "has more than one line in /etc/passwd: mend it by hand")
         if action.kind == "ssh_account" and action.action == "restore":
             problem = why_not_restored(view, name, view.registry["disabled"].get(name), view.tombstone(name))
             if problem:
@@ -110,12 +112,15 @@ def _check_new_home(view: Any, name: str) -> None:
 def _check_own_sudo(view: Any, name: str) -> None:
     """sudo's last rule that fits wins: a smaller one for the account that we came by would be its only one."""
     sudo = view.wanted.rows[name]["sudo"]
-    own = [g for g in view.grants if g.who == name or g.who in {"%" + group for group in view.groups_of(name)}]
+    mine = {"ALL", name, "#%d" % view.database.accounts[name].uid}
+    mine |= {"%" + group for group in view.groups_of(name)}
+    own = [g for g in view.grants if g.who in mine]
     if not any(g.everything for g in own):
         return
     if "ALL" not in sudo["commands"] or sudo["runas"].split(":")[0] not in ("ALL", "root"):
         raise InvalidEntry(name, "sudo", "would take root from the account that carries this connection")
-    if not sudo["nopasswd"] and any("NOPASSWD" in g.text for g in own):
+    # Whether Ansible knows the password only a new connection can tell: where that is tried, it decides.
+    if view.params.get("confirm") == "never" and not sudo["nopasswd"] and any("NOPASSWD" in g.text for g in own):
         raise InvalidEntry(name, "sudo.nopasswd", "would ask the account that carries this connection for a password")
 
 

@@ -38,6 +38,7 @@ def command(argv: Sequence[str], text: str | None = None, ok: Sequence[int] = (0
     try:
         done = subprocess.run(
             list(argv),
+            check=False,
             input=text or "",
             capture_output=True,
             text=True,
@@ -106,6 +107,9 @@ class AccountDatabase:
         self.compat = False
         shadow = self._shadow()
         self.groups: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self._group_names: dict[str, int] = {}
+        self._by_number: dict[int, str] = {}
+        self._subordinate: list[tuple[str, int, int]] | None = None
         member_of: dict[str, set[str]] = {}
         for row in self._rows("group", 4):
             members = tuple(m for m in row[3].split(",") if m)
@@ -183,7 +187,10 @@ class AccountDatabase:
 
     def primary_group(self, account: Account) -> str | None:
         """The name of an account's own group; None where /etc/group doesn't know its number."""
-        return next((name for name, (gid, _members) in self.groups.items() if gid == account.gid), None)
+        if len(self._group_names) != len(self.groups):
+            self._group_names = {name: gid for name, (gid, _members) in self.groups.items()}
+            self._by_number = {gid: name for name, gid in reversed(self._group_names.items())}
+        return self._by_number.get(account.gid)
 
     def with_twins(self, groups: Iterable[str]) -> frozenset[str]:
         """These groups, and those that share a number with one of them: to the kernel they are the same."""
@@ -191,9 +198,42 @@ class AccountDatabase:
         numbers = {gid for name, (gid, _members) in self.groups.items() if name in wanted}
         return frozenset(wanted | {name for name, (gid, _members) in self.groups.items() if gid in numbers})
 
+    def subordinate(self, account: Account) -> list[tuple[int, int]]:
+        """The account's subordinate uids (subuid(5)) as (first, how many), where nobody else has a part in them."""
+        if self._subordinate is None:
+            self._subordinate = self._read_subordinate()
+        mine = [row[1:] for row in self._subordinate if row[0] in (account.name, str(account.uid))]
+        others = [row[1:] for row in self._subordinate if row[0] not in (account.name, str(account.uid))]
+        others += [(a.uid, 1) for a in self.accounts.values()]
+        return [
+            (first, count)
+            for first, count in mine
+            if first > 0 and not any(first < low + many and low < first + count for low, many in others)
+        ]
+
+    def _read_subordinate(self) -> list[tuple[str, int, int]]:
+        try:
+            with open(os.path.join(self.root, "subuid"), encoding="utf-8", errors="surrogateescape") as stream:
+                rows = [line.strip().split(":") for line in stream]
+        except OSError:
+            return []
+        read = [(row[0], _number(row[1]), _number(row[2])) for row in rows if len(row) == 3]
+        return [row for row in read if row[1] >= 0 and row[2] >= 0]
+
     def is_person(self, account: Account) -> bool:
         """True within UID_MIN..UID_MAX: where the distribution puts people."""
         return self.uid_min <= account.uid <= self.uid_max
+
+    def learn(self, name: str) -> Account:
+        """Take up an account that was just made, with its own group. Raises ToolFailed where it is not there."""
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            raise ToolFailed(["useradd", name], 0, "no account came of it") from None
+        made = Account(name, found.pw_uid, found.pw_gid, found.pw_gecos, found.pw_dir, found.pw_shell)
+        self.accounts[name] = made
+        self.groups.setdefault(name, (made.gid, ()))
+        return made
 
     def shadow_hash(self, name: str) -> str:
         """The password field of one account, for its archive."""

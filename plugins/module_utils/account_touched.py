@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .account_report import names_account
 from .parked import parkable
 from .reconcile import Plan
 from .rollback import Touched
@@ -31,10 +32,10 @@ def touched(view: Any, made: Plan) -> Touched:
         found.commands.append({"hup": "sshd", "argv": [], "unit": "ssh", "test": test})
     for name in names:
         found.files.append((view.sudoers.fragment(name), 0))
-        found.files += [(g.path, 0) for g in view.grants if g.who == name and g.alone]
         account = view.database.accounts.get(name)
         if account is None:
             continue
+        found.files += [(g.path, 0) for g in view.grants if g.alone and names_account(g, account)]
         found.files += [(file.path, account.uid) for file in view.files.get(name, []) if not file.problem]
         if takes_account:
             found.files += [(path, 0) for path in parkable(account)]

@@ -107,8 +107,7 @@ def _parse_line(raw: bytes) -> KeyLine:
     if not text or text.startswith("#"):
         return KeyLine(raw)
     try:
-        options, kind, blob, comment = _split(text)
-        return KeyLine(raw, options, kind, blob, comment, _fingerprint(kind, blob))
+        return KeyLine(raw, *_split(text))
     except BadKey as error:
         return KeyLine(raw, problem=str(error))
 
@@ -118,15 +117,17 @@ def parse_declared(text: str) -> KeyLine:
     if not isinstance(text, str) or not text.strip():
         raise BadKey("is empty")
     line = text.strip()
-    if any((ord(c) < 32 and c != "\t") or ord(c) == 127 for c in line):
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", line):
         raise BadKey("holds a line break or a control character: one key a line")
     if line.startswith("-----BEGIN"):
         raise BadKey("is a private key or a PEM file, not an OpenSSH public key")
-    options, kind, blob, comment = _split(line)
+    first = line.split()[0]
+    if first.startswith(("ssh-", "ecdsa-", "sk-")) and first not in KEY_TYPES:
+        raise BadKey("has type %r, known are %s" % (first[:60], ", ".join(KEY_TYPES)))
+    options, kind, blob, comment, fingerprint = _split(line)
     if kind not in KEY_TYPES:
         raise BadKey("has type %r, known are %s" % (kind, ", ".join(KEY_TYPES)))
     _check_options(options)
-    fingerprint = _fingerprint(kind, blob)
     _check_size(kind, base64.b64decode(blob))
     try:
         return KeyLine(line.encode("utf-8"), options, kind, blob, comment, fingerprint)
@@ -209,15 +210,15 @@ def _option_words(options: str) -> list[str]:
     return found
 
 
-def _split(text: str) -> tuple[str, str, str, str]:
-    """options, type, blob, comment. Like sshd: first try the line as a key, then as options and a key."""
+def _split(text: str) -> tuple[str, str, str, str, str]:
+    """options, type, blob, comment, fingerprint. Like sshd: first try the line as a key, then as options and a key."""
     # Blank and tab only: to sshd a form feed or a no-break space is a part of the word.
     words = re.split(r"[ \t]+", text, maxsplit=2)
     first = None
     if len(words) > 1 and (words[0] in KEY_TYPES or words[0] in SIGNATURE_NAMES or TYPE_SHAPE.match(words[0])):
         try:
-            _fingerprint(words[0], words[1])
-            return "", words[0], words[1], words[2] if len(words) > 2 else ""
+            fingerprint = _fingerprint(words[0], words[1])
+            return "", words[0], words[1], words[2] if len(words) > 2 else "", fingerprint
         except BadKey as error:
             first = error
     end = _end_of_options(text)
@@ -228,7 +229,7 @@ def _split(text: str) -> tuple[str, str, str, str]:
         raise BadKey("has no key: expected [options] type base64 [comment]")
     if not TYPE_SHAPE.match(words[0]):
         raise BadKey("has no key type: %r" % words[0][:40])
-    return options, words[0], words[1], words[2] if len(words) > 2 else ""
+    return options, words[0], words[1], words[2] if len(words) > 2 else "", _fingerprint(words[0], words[1])
 
 
 def _end_of_options(text: str) -> int:

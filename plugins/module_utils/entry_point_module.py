@@ -55,6 +55,14 @@ class Kind:
         """What the server has now. Called before planning and again after applying: it must read afresh."""
         raise NotImplementedError
 
+    def resolve(
+        self, declared: Sequence[Declared], observed: Sequence[Observed], policy: Policy
+    ) -> tuple[Sequence[Declared], Policy]:
+        """Name declared entries and the policy's names as the server names its own (a person's certificate by
+        its serial). Sees every observation anew; must not change anything."""
+        del observed
+        return declared, policy
+
     def guards(self) -> Sequence[Guard]:
         """Guards of this kind, beside the common ones."""
         return ()
@@ -196,7 +204,9 @@ class _Failed(Exception):
 
 def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, arming: Arming | None) -> dict[str, Any]:
     """Observe, plan, guard; with ``arming``, which starts the roll-back timer, also apply and verify."""
-    made = plan(declared, list(kind.observe()), policy, kind.guards())
+    observed = list(kind.observe())
+    wanted, applied_policy = kind.resolve(declared, observed, policy)
+    made = plan(wanted, observed, applied_policy, kind.guards())
     if not made.refused:
         kind.check(made)
     applied: list[Action] = []
@@ -212,7 +222,9 @@ def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, arming:
             kind.observe()
             raise _Failed(message + "; rolled back", _outcome(kind, made, [], changed=False)) from error
         raise _Failed(message, _outcome(kind, made, applied, changed=True)) from error
-    again = plan(declared, list(kind.observe()), _settled(policy))
+    observed = list(kind.observe())
+    wanted, applied_policy = kind.resolve(declared, observed, policy)
+    again = plan(wanted, observed, _settled(applied_policy))
     left = ["%s %s: %s" % (a.action, a.entry, a.reason) for a in again.actions] + list(kind.verify(made))
     outcome = _outcome(kind, made, applied, changed=True)
     if armed:

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-from .addresses import Coverage, Network, canonical, lenient, parse, span
+from .addresses import Coverage, Network, canonical, lenient, parse
 from .atomic_files import fault_point
 from .connection import current
 from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments, stamp
@@ -18,9 +18,10 @@ from .firewalls.protocol import ABSENT, LISTS, READY, Change, Sink, SinkError, S
 from .privileged_list import Entry, Rules, collapse, read_entries, settle
 from .reconcile import REPORT, TAKES, Action, Declared, Guard, InvalidEntry, Observed, Plan, Policy
 from .rollback import Touched
+from .sink_states import describe, differences, networks_of, observe_sinks, presence, told_of
 from .state_directory import StateDirectory
 
-__all__ = ["PrivilegedIps", "arguments", "observe_sinks", "presence"]
+__all__ = ["PrivilegedIps", "arguments", "canonical_names"]
 
 IP, SINK = "privileged_ip", "privileged_ip_sink"
 KIND = "privileged_ips"
@@ -43,74 +44,6 @@ def arguments() -> dict[str, Any]:
         **policy_arguments(),
         **confirm_arguments(),
     }
-
-
-def networks_of(texts: Iterable[str]) -> list[Network]:
-    """What is inside a sink as networks; a range is taken apart, a name covers nothing."""
-    found: list[Network] = []
-    for text in texts:
-        network = lenient(text)
-        if network is not None:
-            found.append(network)
-            continue
-        low, dash, high = text.partition("-")
-        if dash:
-            try:
-                found += span(low, high)
-            except ValueError:
-                continue
-    return found
-
-
-def _join(slots: Sequence[str]) -> str:
-    return "+".join(slots) or ABSENT
-
-
-def presence(state: SinkState, slots: Sequence[str], text: str) -> tuple[str | None, str | None]:
-    """The slots that hold the text: in the file, and live. None where the sink has no such side."""
-    sides: list[str | None] = []
-    for side in (state.file, state.live):
-        if side is None:
-            sides.append(None)
-        else:
-            sides.append(_join([slot for slot in slots if text in side.get(slot, ())]))
-    return sides[0], sides[1]
-
-
-def _told(file: str | None, live: str | None) -> str:
-    if file is None or live is None or file == live:
-        return file if file is not None else (live if live is not None else ABSENT)
-    return "file: %s, live: %s" % (file, live)
-
-
-def observe_sinks(sinks: Sequence[Sink]) -> dict[str, SinkState]:
-    """Read every sink afresh. Raises ServerProblem naming the sink."""
-    states = {}
-    for sink in sinks:
-        try:
-            states[sink.name] = sink.observe()
-        except SinkError as error:
-            raise ServerProblem("sink %s can't be read: %s" % (sink.name, error)) from None
-    return states
-
-
-def differences(sinks: Sequence[Sink], states: Mapping[str, SinkState]) -> list[dict[str, str]]:
-    """Where the file and the live state of a sink say different things."""
-    rows = []
-    for sink in sinks:
-        state = states[sink.name]
-        for side, shape in sorted(state.shape.items()):
-            if shape != READY:
-                rows.append({"sink": sink.name, "entry": side, side: shape})
-        if state.file is None or state.live is None:
-            continue
-        texts: set[str] = set()
-        for slot in sink.slots:
-            texts |= state.file.get(slot, frozenset()) ^ state.live.get(slot, frozenset())
-        for text in sorted(texts):
-            file, live = presence(state, sink.slots, text)
-            rows.append({"sink": sink.name, "entry": text, "file": str(file), "live": str(live)})
-    return rows
 
 
 class PrivilegedIps(Kind):
@@ -305,7 +238,7 @@ class PrivilegedIps(Kind):
                 places += 1
                 owned.append(self._owned(sink, text))
             want = self.desired[sink.name].get(text)
-            told = _told(file, live)
+            told = told_of(file, live)
             if network is not None and told != (want or ABSENT):
                 told = self._as_wanted(sink, network, want, file, live, told, kept)
             attributes[sink.name] = told
@@ -587,19 +520,6 @@ class PrivilegedIps(Kind):
             "controller_address": self.controller,
             "notes": list(dict.fromkeys(notes + ["%s: %s" % (n, t) for n, s in self.states.items() for t in s.notes])),
         }
-
-
-def describe(sink: Sink, state: SinkState) -> dict[str, Any]:
-    """One sink for the result."""
-    return {
-        "name": sink.name,
-        "backend": sink.backend,
-        "gates": sink.gates,
-        "lists": list(sink.lists),
-        "file_entries": None if state.file is None else sum(len(t) for t in state.file.values()),
-        "live_entries": None if state.live is None else sum(len(t) for t in state.live.values()),
-        "shape": dict(state.shape),
-    }
 
 
 def _put_back(undos: list[tuple[str, Undo]]) -> str:

@@ -69,6 +69,7 @@ class Declared:
 
     ``attributes`` holds only what the list speaks about; values are JSON-able and canonical.
     ``expires`` is the first day without access (ISO date).
+    ``uncreatable`` says why the server can't make the entry where it is missing: then it is reported, not created.
     """
 
     kind: str
@@ -78,6 +79,7 @@ class Declared:
     person: str | None = None
     parent: Key | None = None
     staged: bool = False
+    uncreatable: str | None = None
 
     @property
     def key(self) -> Key:
@@ -89,7 +91,8 @@ class Observed:
     """One entry that the server really has.
 
     ``protected`` is the reason why it must stay, or None. ``disabled_since`` is the ISO date of stage one.
-    ``expired`` tells that the entry itself has run out on the server (a key's ``expiry-time``, a certificate).
+    ``fault`` says what is wrong with an entry that is about to be updated, better than the attributes' names do.
+    ``final`` says why nothing brings the entry back once it is removed: the removal's undo.
     """
 
     kind: str
@@ -101,6 +104,8 @@ class Observed:
     parent: Key | None = None
     person: str | None = None
     staged: bool = False
+    fault: str | None = None
+    final: str | None = None
 
     @property
     def key(self) -> Key:
@@ -367,7 +372,10 @@ class _Draft:
 
     def _keep(self, want: Declared, have: Observed | None) -> None:
         if have is None:
-            self.missing.append(Finding(want.kind, want.entry, "declared, not on the server", want.person))
+            reason = want.uncreatable or "declared, not on the server"
+            self.missing.append(Finding(want.kind, want.entry, reason, want.person))
+            if want.uncreatable is not None:
+                return
             if want.entry in self.policy.restore and want.parent is None:
                 self._add("restore", want, "asked for by restore")
             else:
@@ -386,7 +394,8 @@ class _Draft:
             if have.attributes.get(name) != value
         }
         if changes:
-            self._add("update", want, "differs from the list: %s" % ", ".join(sorted(changes)), changes)
+            reason = have.fault or "differs from the list: %s" % ", ".join(sorted(changes))
+            self._add("update", want, reason, changes)
 
     def _let_go(self, have: Observed, reason: str, want: Declared | None) -> None:
         if have.parent is not None and self._covered(have.parent):
@@ -459,7 +468,8 @@ class _Draft:
                 kind=of.kind,
                 entry=of.entry,
                 reason=reason,
-                undo=_undo(action, of.entry, of.parent, changes or {}),
+                undo=(action == "remove" and getattr(of, "final", None))
+                or _undo(action, of.entry, of.parent, changes or {}),
                 person=person or of.person,
                 parent=of.parent,
                 changes=changes or {},

@@ -130,7 +130,7 @@ class SshAccounts(Kind):
         self.me = self._connecting_accounts()
         entries: list[Observed] = []
         chosen = [a for a in self.database.accounts.values() if self._of_interest(a)]
-        self.running = running([a.uid for a in chosen if a.name in self.registry["disabled"]])
+        self.running = running([a.uid for a in chosen if a.name in self.registry["disabled"]], self.subordinate)
         for account in chosen:
             entries += self._entries(account)
         entries += self._removed_to_restore()
@@ -143,8 +143,8 @@ class SshAccounts(Kind):
         newest = max([EARLIEST, *seen])
         if self.today < newest:
             raise ServerProblem(
-                "the server's clock says %s, but %s has been: set it first, dates decide who gets in"
-                % (self.today, newest)
+                "the server's clock says %s, but %s has been (%s): set it first, dates decide who gets in"
+                % (self.today, newest, os.path.join(self.state.root, "ssh_accounts.json"))
             )
 
     def _records(self) -> list[dict[str, Any]]:
@@ -160,6 +160,11 @@ class SshAccounts(Kind):
             return frozenset()
         primary = self.database.primary_group(account)
         return frozenset(account.groups) | ({primary} if primary else set())
+
+    def subordinate(self, uid: int) -> list[tuple[int, int]]:
+        """The subordinate uids of the account with this uid."""
+        account = next((a for a in self.database.accounts.values() if a.uid == uid), None)
+        return self.database.subordinate(account) if account is not None else []
 
     def _admin_groups(self) -> frozenset[str]:
         named = admin_groups(self.grants)
@@ -202,6 +207,8 @@ class SshAccounts(Kind):
             or account.name in self.wanted.rows
             or account.name in self.manage.names
             or account.uid in self.connection.uids
+            or (account.uid == 0 and account.name != "root")
+            or account.name in self.database.twice
             or account.password in ("usable", "empty")
             or any(f.problem or f.lines for f in self.files[account.name])
             or account.name in self.registry["accounts"]
@@ -342,7 +349,10 @@ class SshAccounts(Kind):
         if record is None or record.get("uid") != account.uid:
             return None
         keys = any(
-            line.fingerprint for f in self.files[account.name] for line in f.lines if f.path not in self.shared_files
+            line.fingerprint
+            for f in self.files.get(account.name, [])
+            for line in f.lines
+            if f.path not in self.shared_files
         )
         alive = self.terminate and self.running.get(account.uid)
         expired = account.expires is not None and account.expires <= self.today

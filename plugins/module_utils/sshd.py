@@ -121,7 +121,7 @@ class Sshd:
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         argv = [self.program, "-T", "-f", self.config] + more
         try:
-            done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=30)
+            done = subprocess.run(argv, check=False, capture_output=True, text=True, errors="replace", timeout=30)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SshdProblem("%s failed: %s" % (" ".join(argv), error)) from None
         if done.returncode != 0:

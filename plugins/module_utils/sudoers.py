@@ -149,16 +149,18 @@ class Sudoers:
             os.makedirs(self.folder, mode=0o750)
         path = self.fragment(account)
         before = _read_or_none(path)
-        broken = _complaint()
         write_atomic(path, text.encode("utf-8"), mode=0o440)
-        after = _complaint()
-        if after is not None and broken is None:
-            # One bad file makes sudo refuse everybody: never leave it so.
-            if before is None:
-                remove_file(path)
-            else:
-                write_atomic(path, before, mode=0o440)
-            raise after
+        trouble = _complaint()
+        if trouble is None:
+            return
+        # One bad file makes sudo refuse everybody: never leave it so.
+        if before is None:
+            remove_file(path)
+        else:
+            write_atomic(path, before, mode=0o440)
+        if _complaint() is None:
+            raise trouble
+        write_atomic(path, text.encode("utf-8"), mode=0o440)
 
     def take(self, path: str) -> None:
         """Remove a fragment; put it back if that breaks sudo's configuration. Raises ToolFailed."""
@@ -166,28 +168,32 @@ class Sudoers:
         if before is None:
             return
         found = os.stat(path, follow_symlinks=False)
-        broken = _complaint()
         remove_file(path)
         fault_point("sudoers:taken")
-        after = _complaint() if broken is None else None
-        if after is not None:
-            write_atomic(path, before, mode=found.st_mode & 0o777, uid=found.st_uid, gid=found.st_gid)
-            raise after
+        trouble = _complaint()
+        if trouble is None:
+            return
+        write_atomic(path, before, mode=found.st_mode & 0o777, uid=found.st_uid, gid=found.st_gid)
+        if _complaint() is None:
+            raise trouble
+        remove_file(path)
 
     def give_back(self, path: str, data: bytes, mode: int) -> None:
         """Put a fragment back from the archive, unless it would break sudo's configuration. Raises ToolFailed."""
-        broken = _complaint()
         write_atomic(path, data, mode=mode)
-        after = _complaint() if broken is None else None
-        if after is not None:
+        trouble = _complaint()
+        if trouble is not None:
             remove_file(path)
-            raise after
+            if _complaint() is None:
+                raise trouble
+            write_atomic(path, data, mode=mode)
 
 
 def _complaint() -> ToolFailed | None:
     """What visudo says against the configuration; None where it is fine, or where sudo is not installed.
 
-    It complains about a mode 0644, too, which sudo itself accepts. So what it said before is no reason to give up.
+    It complains about a mode 0644, too, which sudo itself accepts. So a complaint that was there before a change
+    is no reason to give the change up.
     """
     try:
         command(["visudo", "-c", "-q"])

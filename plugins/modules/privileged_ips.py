@@ -329,8 +329,23 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.reconcile im
 from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory
 
 
+class IpsModule(AnsibleModule):
+    """Names the sink where Ansible's own check names only the option."""
+
+    def fail_json(self, msg, **kwargs):
+        sinks = self.params.get("sinks") if isinstance(self.params, dict) else None
+        known = self.argument_spec["sinks"]["options"]
+        for row in sinks if isinstance(sinks, list) else []:
+            unknown = sorted(set(row) - set(known)) if isinstance(row, dict) else []
+            if unknown:
+                name = row.get("name") or row.get("backend")
+                msg = "sink %s: %s: unknown setting. %s" % (name, ", ".join(unknown), msg)
+                break
+        super().fail_json(msg, **kwargs)
+
+
 def main():
-    module = AnsibleModule(argument_spec=arguments(), supports_check_mode=True)
+    module = IpsModule(argument_spec=arguments(), supports_check_mode=True)
     try:
         canonical_names(module.params)
     except InvalidEntry as error:

@@ -91,7 +91,7 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.connection i
 from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import ServerProblem
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls import catalogue
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.protocol import SinkError
-from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_ips import (
+from ansible_collections.infogerance.perimeter.plugins.module_utils.sink_states import (
     describe,
     differences,
     observe_sinks,

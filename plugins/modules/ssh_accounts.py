@@ -154,7 +154,10 @@ notes:
   - Run it as root (C(become)).
   - Protected whatever the list says are root, system accounts, the account that carries this connection with its groups
     and sudo rules, and the key it came in with; where no log tells which key that is, all keys of that account.
-  - The last account that can log in and become root is never taken away.
+  - The last account that can certainly log in and become root is never taken away. A key bound to a command, a
+    C(nologin) shell, an account that sshd's own lists keep out don't count as such.
+  - An account that resists being closed (a read-only key file, a damaged group file) makes the module fail and is
+    named; the others are closed all the same.
 seealso:
   - module: infogerance.perimeter.ssh_accounts_info
 """
@@ -187,72 +190,147 @@ EXAMPLES = r"""
 RETURN = r"""
 entry_point_kind:
   description: The kind of entry point, for the ledger.
-  returned: always
+  returned: success
   type: str
   sample: ssh_accounts
 plan_id:
   description: Hash of the list and the server's state, for O(expect_plan).
   returned: success
   type: str
+  sample: a741a5b13ee6aac3498ce9f16fb5e5fcb8fffa766b585e13bbaf288c30e87cdb
 plan:
   description: The ordered actions, each with a reason and its undo. The same in check mode.
   returned: success
   type: list
   elements: dict
+  sample:
+    - action: create
+      kind: ssh_account
+      entry: alice
+      person: alice.martin
+      reason: declared, not on the server
+      undo: take alice off the list and run with obsolete=disable
+    - action: disable
+      kind: ssh_account
+      entry: bob
+      reason: not declared
+      undo: "restore: [bob], or declare it again"
 obsolete:
-  description: Managed entries that the list doesn't have.
+  description: Managed entries that the list doesn't have. C(since) is the day of stage one.
   returned: success
   type: list
   elements: dict
+  sample:
+    - kind: ssh_account
+      entry: bob
+      reason: not declared
+      managed: true
+      since: "2026-11-23"
 missing:
   description: Declared entries that the server doesn't have.
   returned: success
   type: list
   elements: dict
+  sample:
+    - kind: ssh_key
+      entry: alice SHA256:r+mZ7VHHKPr6br6eFI+k+vsUwELXdRxS2OMSjw+WTB0
+      person: alice.martin
+      reason: declared, not on the server
 protected:
   description: Undeclared entries that stay, with the reason.
   returned: success
   type: list
   elements: dict
+  sample:
+    - kind: ssh_sudo
+      entry: deploy /etc/sudoers.d/deploy
+      reason: deploy carries this connection
 unmanaged:
   description: Undeclared entries that are not ours to take.
   returned: success
   type: list
   elements: dict
+  sample: []
 applied:
   description: The actions that took effect. Empty in check mode.
   returned: success
   type: list
   elements: dict
+  sample:
+    - action: disable
+      kind: ssh_account
+      entry: bob
+      reason: not declared
+      undo: "restore: [bob], or declare it again"
 refused:
   description: Why a guard refused the plan. The module fails and nothing was changed.
   returned: success
   type: list
   elements: str
+  sample: []
 counts:
   description: Numbers of the lists above.
   returned: success
   type: dict
+  sample:
+    declared: 4
+    observed: 8
+    obsolete: 1
+    missing: 0
+    protected: 1
+    unmanaged: 0
+    planned: 1
+    applied: 1
 access:
-  description: Who can get in that is not on the list, or is disabled, and by which path; read after applying.
+  description:
+    - Who can get in that is not on the list, or is disabled, and by which path; read after applying.
+    - C(open) is true where a key, a password or a live process lets somebody act. C(unread) are key files that
+      can't be read safely here and that sshd may read all the same; they count as open.
   returned: success
   type: list
   elements: dict
+  sample:
+    - account: bob
+      uid: 1001
+      person:
+      open: true
+      expires:
+      password: false
+      keys:
+        - fingerprint: SHA256:QWhkI095EEZY2v5PV8XN6fUtgk+3v5SGeaHZoI5Nqac
+          file: /home/bob/.ssh/authorized_keys
+          comment: bob@laptop
+          certificate_authority: false
+          expired: false
+          options: ""
+      unread: []
+      root: [group sudo]
+      processes: 0
+      shell: /bin/bash
+      managed: true
+      disabled_since:
 access_not_controlled:
-  description: Ways in that are read but not reconciled here (certificate authorities, key commands, directory services).
+  description:
+    - Ways in that are read but not reconciled here, such as certificate authorities, key commands, directory services,
+      other kinds of login that sshd accepts.
   returned: success
   type: list
   elements: str
+  sample: [sshd trustedusercakeys /etc/ssh/ca.pub]
 problems:
-  description: Key files that can't be trusted or read, bad lines, declared accounts that sshd keeps out.
+  description:
+    - What is odd on the server or in the way of the list. Key files that can't be trusted or read, bad lines, names
+      with two lines in C(/etc/passwd), sudo rules for names that are no account, declared accounts that sshd keeps out.
   returned: success
   type: list
   elements: str
+  sample: ["alice: declared, but in no group of sshd's AllowGroups"]
 notes:
   description: What was done beside the plan, and what was left.
   returned: success
   type: list
   elements: str
+  sample: ["bob left behind mail: /var/mail/bob"]
 confirmation:
   description:
     - How the change was proved. C(status) is C(confirmed), C(rolled back), C(unknown), C(nothing to confirm), or why

@@ -48,21 +48,49 @@ access:
   returned: success
   type: list
   elements: dict
+  sample:
+    - account: deploy
+      uid: 1000
+      person:
+      open: true
+      expires:
+      password: false
+      keys:
+        - fingerprint: SHA256:vXYqlWCpZ0VmPzQn/QL8El0vVljUITpphFP7qmXfIp4
+          file: /home/deploy/.ssh/authorized_keys
+          comment: lab
+          certificate_authority: false
+          expired: false
+          options: ""
+      unread: []
+      root: ["/etc/sudoers.d/deploy:1"]
+      processes: 3
+      shell: /bin/bash
+      managed: false
+      disabled_since:
 access_not_controlled:
   description: Ways in that no account list controls (certificate authorities, key commands, directory services).
   returned: success
   type: list
   elements: str
+  sample: [sshd trustedusercakeys /etc/ssh/ca.pub]
 problems:
-  description: Key files that can't be trusted or read, and bad lines.
+  description: Key files that can't be trusted or read, bad lines, and what else is odd in the account files.
   returned: success
   type: list
   elements: str
+  sample: ["bob: has more than one line in /etc/passwd"]
 archives:
   description: Accounts that were disabled or removed here and can be brought back.
   returned: success
   type: list
   elements: dict
+  sample:
+    - name: bob
+      uid: 1001
+      since: "2026-11-23"
+      why: not declared
+      archive: /var/lib/infogerance-perimeter/archive/ssh_accounts/bob.20261123T213820Z.0
 """
 
 import datetime

@@ -13,7 +13,7 @@ name: losing_more_than
 short_description: A host's plan takes more than so many ways in
 version_added: 0.1.0
 description:
-  - Looks at the plan that role C(infogerance.perimeter.access) has just made for the host.
+  - Looks at the plans that role C(infogerance.perimeter.access) has just made for the host, all kinds together.
 author:
   - infogerance.perimeter contributors (@infogerance)
 options:
@@ -44,10 +44,15 @@ _value:
 """
 
 
+#: The kinds that the role plans.
+KINDS = ("ssh_accounts", "privileged_ips", "vpn_certificates")
+
+
 def losing_more_than(host: str, hostvars: Mapping[str, Any], takes: int) -> bool:
-    """True where the host's plan disables or removes more than ``takes`` entries."""
-    plan = hostvars[host].get("__access_planned", {}).get("plan") or []
-    return len({(row["kind"], row["entry"]) for row in plan if row["action"] in ("disable", "remove")}) > int(takes)
+    """True where the host's plans disable or remove more than ``takes`` entries, all kinds together."""
+    plans = [hostvars[host].get(f"__access_{kind}", {}).get("plan") or [] for kind in KINDS]
+    going = {(row["kind"], row["entry"]) for plan in plans for row in plan if row["action"] in ("disable", "remove")}
+    return len(going) > int(takes)
 
 
 class TestModule:

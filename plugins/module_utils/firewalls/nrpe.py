@@ -6,6 +6,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import socket
+import subprocess
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +24,8 @@ __all__ = ["Nrpe", "read_hosts", "write_hosts"]
 
 FILE = "/etc/nagios/nrpe.cfg"
 UNIT = "nagios-nrpe-server"
+#: Seconds that a trial start must live.
+TRIAL = 0.7
 LINE = re.compile(r"^(?P<head>[ \t]*allowed_hosts[ \t]*=[ \t]*)(?P<value>[^\n#]*?)(?P<tail>[ \t]*)$", re.MULTILINE)
 
 
@@ -77,13 +83,15 @@ class Nrpe(Sink):
         return write_hosts(text, kept)
 
     def check(self, state: SinkState, change: Change) -> None:
-        self._after(read_text(self.path) or "", change)
+        text = self._after(read_text(self.path) or "", change)
+        if self.daemon.main() is not None:
+            _trial(text)
 
     def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
         return [self.path], self.daemon.way_back()
 
     def apply(self, state: SinkState, change: Change) -> Undo:
-        """NRPE has no test of its file and dies of a bad one: then the old file comes back and it is started again."""
+        """Should NRPE die of the new file all the same, the old one comes back and it is started again."""
         files = Replaced()
         main = self.daemon.main()
         command = self.daemon.command_of(main) if main is not None else []
@@ -105,6 +113,40 @@ class Nrpe(Sink):
         if self.daemon.main() is not None:
             main = self.daemon.hang_up()
             self.memory["loaded"] = self.daemon.mark(self.path, main)
+
+
+def _trial(text: str) -> None:
+    """NRPE has no test of its configuration, and dies of SIGHUP with a bad one: start a second one, on another port.
+
+    Raises SinkError where it doesn't stay up.
+    """
+    folder = tempfile.mkdtemp(prefix="perimeter-")
+    try:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        own = {"server_port": str(port), "server_address": "127.0.0.1", "pid_file": folder + "/pid"}
+        for name, value in own.items():
+            text = re.sub(r"^[ \t]*%s[ \t]*=.*$" % name, "", text, flags=re.MULTILINE) + "\n%s=%s" % (name, value)
+        path = folder + "/nrpe.cfg"
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(text + "\n")
+        child = subprocess.Popen(
+            [find("nrpe") or "nrpe", "-c", path, "-f"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            code = child.wait(TRIAL)
+        except subprocess.TimeoutExpired:
+            return
+        finally:
+            child.kill()
+            child.wait()
+        raise SinkError("nrpe does not start with this configuration (exit %d); the running one was left alone" % code)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _canonical(word: str) -> str:

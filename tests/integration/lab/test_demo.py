@@ -95,6 +95,10 @@ def test_the_declared_lists_leave_out_who_left(demo: tuple[Lab, dict[str, Host]]
     assert {"hgirard", "broux", "backup-pull"}.isdisjoint(declared)
     assert declared["kfaure"]["expires"] == "2025-12-31"
     assert declared["cmoreau"]["sudo"] == {"commands": ["ALL"], "nopasswd": False}
+    addresses = {row["address"]: row for row in acme["access_privileged_ips"]}
+    assert addresses["203.0.113.77"]["expires"] == "2025-12-31"
+    assert "203.0.113.140" not in addresses
+    assert "203.0.113.140" in hosts["acme-web1"].run("nft list ruleset").stdout
     assert declared["mlambert"]["keys"] == [key_pair("mlambert@laptop").line]
 
 

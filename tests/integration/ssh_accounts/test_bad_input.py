@@ -42,7 +42,8 @@ CASES = {
     "missing shell": ([{"name": "alice", "shell": "/bin/no-such"}], "alice", "shell", "can't be run"),
     "relative command": ([{"name": "alice", "sudo": {"commands": ["id"]}}], "alice", "sudo.commands", "absolute path"),
     "rule in a command": (
-        [{"name": "alice", "sudo": {"commands": ["/bin/true\nalice ALL=(ALL) ALL"]}}], "alice", "sudo.commands", "neither",
+        [{"name": "alice", "sudo": {"commands": ["/bin/true\nalice ALL=(ALL) ALL"]}}],
+        "alice", "sudo.commands", "neither",
     ),
     "no command": ([{"name": "alice", "sudo": {"commands": []}}], "alice", "sudo.commands", "is empty"),
 }  # fmt: skip

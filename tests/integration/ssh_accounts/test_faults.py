@@ -27,7 +27,8 @@ def killed(ansible):
         name, number = _fault(point).rsplit(":", 1)
         task = {"environment": {FAULT: name, FAULT + "_AT": number}}
         module = "infogerance.perimeter.ssh_accounts"
-        return ansible(host, module, dict(policy, accounts=accounts), task=task)
+        # Not armed: what a killed run left is finished by the next one, not rolled back by the server.
+        return ansible(host, module, dict(policy, accounts=accounts, confirm="never"), task=task)
 
     return call
 

@@ -232,6 +232,9 @@ def test_removal_tells_what_it_leaves(host, reconcile, deploy, account):
     assert gone.rc == 0, gone.output
     told = " ".join(gone.result["notes"])
     assert "mail: /var/mail/bob" in told and "/etc/aliases:1" in told
+    # userdel takes the subordinate ids along.
+    assert "subuid" not in told
+    assert "bob" not in host.read("/etc/subuid").decode()
     assert gone.result["files_left"]["complete"] is True
     assert gone.result["files_left"]["files"][0].endswith("/var/tmp/his-file")
 

@@ -28,7 +28,7 @@ def test_a_process_that_moves_its_key_directory_about_is_closed_all_the_same(hos
     assert done.rc == 0, done.output
     assert done.entries("applied") == ["bob"]
     assert host.run("pgrep -u bob", check=False).stdout == ""
-    assert not host.can_log_in("bob", bob.private)
+    assert host.ssh("bob", "true", bob.private).returncode != 0
     assert host.run("ls -ld /root").stdout.startswith("drwx")
 
 
@@ -51,8 +51,10 @@ def test_a_key_file_that_resists_keeps_neither_its_account_nor_another_one_open(
     assert done.rc != 0
     assert "Read-only file system" in done.result["msg"], done.output
     assert done.entries("applied") == ["carl"]
-    assert not host.can_log_in("bob", bob.private)
-    assert not host.can_log_in("carl", carl.private)
+    # What was closed is confirmed: the server won't put it back.
+    assert done.result["confirmation"]["status"] == "confirmed"
+    assert host.ssh("bob", "true", bob.private).returncode != 0
+    assert host.ssh("carl", "true", carl.private).returncode != 0
 
 
 def test_a_damaged_group_file_does_not_keep_an_account_open(host, reconcile, deploy, account):
@@ -61,7 +63,7 @@ def test_a_damaged_group_file_does_not_keep_an_account_open(host, reconcile, dep
     done = reconcile(host, [deploy], obsolete="disable", manage=MANAGE)
     assert done.rc != 0
     assert "sudo" in done.result["msg"]
-    assert not host.can_log_in("bob", bob.private)
+    assert host.ssh("bob", "true", bob.private).returncode != 0
     assert host.run("getent shadow bob").stdout.split(":")[7] == "1"
 
 
@@ -101,6 +103,9 @@ def test_a_name_with_two_lines_is_told_and_left_for_a_human(host, reconcile, dep
     assert any("bob: has more than one line in /etc/passwd" in text for text in told.result["problems"])
     assert "bob" in told.entries("protected")
     assert host.exists("/home/bob/.ssh/authorized_keys")
+    host.run("sed -i '1d' /etc/passwd && grep ^bob: /etc/passwd | sed 's/:[^:]*$/:\\/bin\\/sh/' >> /etc/passwd")
+    refused = reconcile(host, [deploy, {"name": "bob", "shell": "/bin/sh"}])
+    assert (refused.result.get("entry"), refused.result.get("field")) == ("bob", "name"), refused.output
 
 
 def test_root_by_an_alias_a_uid_an_include_or_an_own_group_is_told(host, reconcile, deploy, account):
@@ -114,7 +119,7 @@ def test_root_by_an_alias_a_uid_an_include_or_an_own_group_is_told(host, reconci
     _line(host, "/etc/group", "audio2:x:27:twin")
     told = reconcile(host, [deploy])
     for name in ("al", "nu", "inc", "own", "twin"):
-        assert "(ALL) " in host.run(f"sudo -l -U {name}").stdout, name
+        assert "(ALL" in host.run(f"sudo -l -U {name}").stdout, name
         assert _row(told, name)["root"], (name, _row(told, name))
 
 
@@ -239,6 +244,19 @@ def test_a_restore_that_was_killed_is_finished_by_the_next_run(host, ansible, re
     assert "adm" in host.run("id -Gn bob").stdout
 
 
+def test_the_next_owner_of_a_name_never_gets_the_password_of_the_former_one(host, reconcile, deploy, account):
+    account("bob", groups="sudo")
+    host.run("echo 'bob:Former-pass' | chpasswd")
+    reconcile(host, [deploy], obsolete="disable", manage=MANAGE)
+    host.run("userdel -r bob && useradd -m -u 4321 -p '*' bob && echo 'bob:Next-pass' | chpasswd")
+    password = host.run("getent shadow bob").stdout.split(":")[1]
+    reconcile(host, [deploy], obsolete="disable", manage=MANAGE)
+    back = reconcile(host, [deploy], restore=["bob"])
+    assert back.actions("applied") == [("restore", "ssh_account bob")], back.output
+    assert host.run("getent shadow bob").stdout.split(":")[1] == password
+    assert "sudo" not in host.run("id -Gn bob").stdout.split()
+
+
 def test_a_home_that_cannot_be_moved_stays_and_is_told(host, reconcile, deploy, account):
     account("bob")
     host.mount_tmpfs("/home/bob", "64k")
@@ -251,7 +269,7 @@ def test_a_home_that_cannot_be_moved_stays_and_is_told(host, reconcile, deploy, 
 def test_the_account_that_we_came_by_keeps_its_root(host, reconcile, deploy):
     smaller = reconcile(host, [dict(deploy, sudo={"commands": ["/bin/true"], "nopasswd": True})])
     assert (smaller.result["entry"], smaller.result["field"]) == ("deploy", "sudo"), smaller.output
-    asking = reconcile(host, [dict(deploy, sudo={"commands": ["ALL"]})])
+    asking = reconcile(host, [dict(deploy, sudo={"commands": ["ALL"]})], confirm="never")
     assert (asking.result["entry"], asking.result["field"]) == ("deploy", "sudo.nopasswd"), asking.output
     assert host.ssh("deploy", "sudo -n id -u").stdout.strip() == "0"
 
@@ -261,3 +279,17 @@ def test_a_home_that_could_not_be_made_and_a_uid_of_the_system_are_refused_first
         refused = reconcile(host, [deploy, {"name": "zoe", **entry}])
         assert (refused.result.get("entry"), refused.result.get("field")) == ("zoe", field), refused.output
     assert host.run("getent passwd zoe", check=False).returncode != 0
+
+
+def test_a_restore_that_fails_half_way_says_so_and_is_finished_later(host, reconcile, deploy, account):
+    bob = account("bob")
+    reconcile(host, [deploy], obsolete="remove", grace=0, manage=MANAGE)
+    host.run("mv /usr/sbin/chpasswd /usr/sbin/chpasswd.away")
+    failed = reconcile(host, [deploy], restore=["bob"], confirm="never")
+    assert failed.rc != 0
+    assert "restore bob: chpasswd" in failed.result["msg"], failed.output
+    assert host.ssh("bob", "true", bob.private).returncode != 0
+    host.run("mv /usr/sbin/chpasswd.away /usr/sbin/chpasswd")
+    back = reconcile(host, [deploy], restore=["bob"])
+    assert back.rc == 0, back.output
+    assert host.can_log_in("bob", bob.private)

@@ -152,7 +152,7 @@ OPS, !dora web, db = (www-data) /bin/a, \\
 %sudo ALL=(ALL:ALL) ALL # the usual, eve ALL=ALL
 #erin ALL=ALL
 %#27, +net ALL = ALL
-! ! fred ALL=ALL
+!!fred ALL=ALL
 "g h",i\\ j ALL=ALL
 """
 

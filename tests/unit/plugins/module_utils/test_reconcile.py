@@ -240,3 +240,24 @@ def test_the_result_has_one_shape():
     assert shape["plan"][0]["person"] == "p1"
     assert set(shape["plan"][1]) == {"action", "kind", "entry", "reason", "undo"}
     assert shape["obsolete"] == [{"kind": "account", "entry": "alice", "reason": "not declared", "managed": True}]
+
+
+def test_what_the_server_cannot_make_is_reported_and_not_created():
+    want = r.Declared("vpn_certificate", "alice", uncreatable="no certificate of this name; give a csr")
+    made = r.plan([want], [], r.Policy(today=TODAY))
+    assert made.actions == ()
+    assert [(f.entry, f.reason) for f in made.missing] == [("alice", "no certificate of this name; give a csr")]
+
+
+def test_an_update_tells_the_fault_and_a_final_removal_has_no_undo():
+    have = [
+        r.Observed("vpn_crl", "/crl.pem", {"state": "expired"}, fault="expired on 2026-01-01"),
+        r.Observed("vpn_certificate", "bob:0A", managed=True, final="none: revoked for good"),
+    ]
+    want = [r.Declared("vpn_crl", "/crl.pem", {"state": "current"})]
+    made = r.plan(want, have, r.Policy(today=TODAY, obsolete="remove", max_obsolete=r.Limit(1)))
+    assert [(a.action, a.reason) for a in made.actions] == [
+        ("update", "expired on 2026-01-01"),
+        ("remove", "not declared"),
+    ]
+    assert made.actions[1].undo == "none: revoked for good"

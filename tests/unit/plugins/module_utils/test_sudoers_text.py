@@ -37,7 +37,7 @@ def who(text):
         ("+net ALL=ALL\n", ["+net"]),
         ("ALL, !bob ALL=ALL\n", ["ALL"]),
         ("!bob, eve ALL=ALL\n", ["eve"]),
-        ("! ! bob ALL=ALL\n", ["bob"]),
+        ("!!bob ALL=ALL\n", ["bob"]),
         ("!!!bob ALL=ALL\n", []),
         ('"dom user" ALL=ALL\n', ["dom user"]),
         ("a\\ b ALL=ALL\n", ["a b"]),

@@ -1,0 +1,4 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificate authorities and peer lists, one backend a file behind the protocol of ``authority.py``."""
