@@ -41,20 +41,20 @@ def test_a_confirmation_holds_and_takes_the_copies_away(armed: str) -> None:
     assert not program.roll_back(armed, "too late")
 
 
-def test_a_set_date_neither_hurries_nor_delays(armed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for leap in (-1e9, 1e9):
-        monkeypatch.setattr(program.time, "time", lambda leap=leap: 1.7e9 + leap)
-        naps: list[float] = []
+@pytest.mark.parametrize("leap", [-1e9, 1e9])
+def test_a_set_date_neither_hurries_nor_delays(armed: str, monkeypatch: pytest.MonkeyPatch, leap: float) -> None:
+    monkeypatch.setattr(program.time, "time", lambda: 1.7e9 + leap)
+    naps: list[float] = []
 
-        def nap(seconds: float, naps: list[float] = naps) -> None:
-            naps.append(seconds)
-            if len(naps) == 3:
-                raise KeyboardInterrupt
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
-            program.watch(armed, nap)
-        assert program.state_of(armed) == program.ARMED
-        assert all(seconds <= 1.0 for seconds in naps)
+    with pytest.raises(KeyboardInterrupt):
+        program.watch(armed, nap)
+    assert program.state_of(armed) == program.ARMED
+    assert all(seconds <= 1.0 for seconds in naps)
 
 
 def test_it_is_too_late_after_the_deadline_and_after_a_reboot(armed: str) -> None:
