@@ -62,7 +62,7 @@ def outcome(runner: AnsibleRunner, hosts: dict[int, Any], tasks: list[dict[str, 
     return told
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.skipif(not os.environ.get("LOCKOUT_PEER"), reason="needs the peer's package: make soak")
 def test_ours_comes_back_where_the_peer_stays_locked_out(make_host: Any, runner: AnsibleRunner) -> None:
     binaries = peers.environment("bench-peers")

@@ -27,6 +27,9 @@ from tests.integration.lockout.looking import PENDING, login_key, state
 from tests.integration.lockout.ways import GUARD, ROLL_BACK, VALIDATION, WAYS, Place, Way
 from tests.integration.privileged_ips.conftest import PACKAGES
 
+#: Fifty hosts and roll-backs that are waited for: a long run.
+pytestmark = pytest.mark.soak
+
 #: Rules in their order within a chain; the order of chains and ipset's random seed mean nothing.
 FIREWALL = (
     "nft list table inet infogerance_perimeter 2>/dev/null;"
