@@ -28,7 +28,7 @@ for folder in (ROOT, ROOT / "tests" / "integration" / "vpn_certificates"):
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 
-from vpn_lab import Authority, put_tree  # type: ignore[import-not-found]
+from vpn_lab import Authority, put_tree  # type: ignore[import-not-found]  # noqa: E402
 
 from lab import Host, Lab  # noqa: E402
 

@@ -209,7 +209,7 @@ class CallbackModule(CallbackBase):
             return
         expected = None
         if counts is not None:
-            sums = Counter()
+            sums: Counter[str] = Counter()
             for numbers in counts.values():
                 sums.update(numbers)
             expected = sums["ok"] + sums["failed"] + sums["rescued"] + sums["unreachable"]
@@ -316,6 +316,6 @@ class CallbackModule(CallbackBase):
             self._boundary()
 
     def _boundary(self):
-        error = self._recorder.boundary()
+        error = self._recorder.boundary() if self._recorder else None
         if error is not None:
             self._display.warning(f"intervention: the ledger cannot be written now, and will be tried again. {error}")

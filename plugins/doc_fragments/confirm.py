@@ -16,7 +16,8 @@ options:
       - V(auto) arms a timer on the server before the first write. Unless the controller gets in again over a new
         connection, become included, the server puts the old state back by itself.
       - V(never) changes without that net.
-      - Without an SSH connection (V(local), C(chroot)) and in check mode nothing is armed; RV(ignore:confirmation) says so.
+      - Without an SSH connection (V(local), C(chroot)) and in check mode nothing is armed; the result's
+        RV(ignore:confirmation) says so.
     type: str
     choices: [auto, never]
     default: auto
@@ -25,6 +26,8 @@ options:
     type: int
     default: 60
   _confirm_nonce:
-    description: Names the change that waits for its confirmation. The action plugin sets it; a task's own is thrown away.
+    description:
+      - Names the change that waits for its confirmation.
+      - The action plugin sets it; a task's own is thrown away.
     type: str
 """

@@ -188,7 +188,8 @@ class AccountChanges:
                 "why": "restore",
             }  # fmt: skip
             self._recreate(tombstone, record)
-        assert record is not None
+        if record is None:
+            raise ServerProblem("restore %s: nothing tells what was taken" % name)
         self.notes += put_account_back(self.view, name, record["archive"], whole=True)
         self.registry["disabled"].pop(name, None)
         uid = AccountDatabase().accounts[name].uid
@@ -242,7 +243,7 @@ class AccountChanges:
         fault_point("disable:expired")
         if self.view.terminate:
             # Before its files are touched: whoever is still at work could move them about meanwhile.
-            left = end_all(account.uid, account.name)
+            left = end_all(account.uid, account.name, self.view.database.subordinate(account))
             if left:
                 trouble.append("processes %s do not end" % left)
             _archive, manifest = archive_account(self.view, account, archive)
@@ -299,7 +300,9 @@ class AccountChanges:
     def _remove(self, action: Action) -> None:
         account = self._account(action.entry)
         record = self.registry["disabled"].get(account.name, {})
-        left = end_all(account.uid, account.name) if self.view.terminate else []
+        left = (
+            end_all(account.uid, account.name, self.view.database.subordinate(account)) if self.view.terminate else []
+        )
         if left:
             raise ServerProblem("remove %s: processes %s do not end" % (account.name, left))
         archive = record.get("removing") or self.state.new_archive("ssh_accounts", account.name)
@@ -379,8 +382,7 @@ class AccountChanges:
 
     def _keys(self, action: Action, made: Plan, done: Callable[[Action], None]) -> None:
         """All key actions of one name for one account: one write per file."""
-        assert action.parent is not None
-        name = action.parent[1]
+        name = action.entry.split(" ", 1)[0]
         account = self._account(name)
         batch = [a for a in made.of(action.action, "ssh_key") if a.parent == action.parent]
         files = [read_key_file(p, account.uid) for p in self.view.sshd.key_files(name, account.uid, account.home)]

@@ -109,6 +109,7 @@ class AccountDatabase:
         self.groups: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._group_names: dict[str, int] = {}
         self._by_number: dict[int, str] = {}
+        self._subordinate: list[tuple[str, int, int]] | None = None
         member_of: dict[str, set[str]] = {}
         for row in self._rows("group", 4):
             members = tuple(m for m in row[3].split(",") if m)
@@ -196,6 +197,28 @@ class AccountDatabase:
         wanted = set(groups)
         numbers = {gid for name, (gid, _members) in self.groups.items() if name in wanted}
         return frozenset(wanted | {name for name, (gid, _members) in self.groups.items() if gid in numbers})
+
+    def subordinate(self, account: Account) -> list[tuple[int, int]]:
+        """The account's subordinate uids (subuid(5)) as (first, how many), where nobody else has a part in them."""
+        if self._subordinate is None:
+            self._subordinate = self._read_subordinate()
+        mine = [row[1:] for row in self._subordinate if row[0] in (account.name, str(account.uid))]
+        others = [row[1:] for row in self._subordinate if row[0] not in (account.name, str(account.uid))]
+        others += [(a.uid, 1) for a in self.accounts.values()]
+        return [
+            (first, count)
+            for first, count in mine
+            if first > 0 and not any(first < low + many and low < first + count for low, many in others)
+        ]
+
+    def _read_subordinate(self) -> list[tuple[str, int, int]]:
+        try:
+            with open(os.path.join(self.root, "subuid"), encoding="utf-8", errors="surrogateescape") as stream:
+                rows = [line.strip().split(":") for line in stream]
+        except OSError:
+            return []
+        read = [(row[0], _number(row[1]), _number(row[2])) for row in rows if len(row) == 3]
+        return [row for row in read if row[1] >= 0 and row[2] >= 0]
 
     def is_person(self, account: Account) -> bool:
         """True within UID_MIN..UID_MAX: where the distribution puts people."""

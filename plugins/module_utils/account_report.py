@@ -33,7 +33,7 @@ def readable(text: str) -> str:
 def access(view: Any, names: Sequence[str]) -> list[dict[str, Any]]:
     """Who can get in now, and by which path: read from the server, not from the plan."""
     chosen = [view.database.accounts[n] for n in names if n in view.database.accounts]
-    alive = running([a.uid for a in chosen if a.uid >= view.database.uid_min])
+    alive = running([a.uid for a in chosen if a.uid >= view.database.uid_min], view.subordinate)
     return [_row(view, account, alive.get(account.uid, [])) for account in chosen]
 
 
@@ -44,12 +44,12 @@ def _row(view: Any, account: Account, pids: Sequence[int]) -> dict[str, Any]:
             "fingerprint": line.fingerprint, "file": readable(file.path), "comment": readable(line.comment),
             "certificate_authority": line.is_ca, "expired": line.expired(view.today), "options": readable(line.options),
         }
-        for file in view.files[account.name] for line in file.lines if line.fingerprint
+        for file in view.files.get(account.name, []) for line in file.lines if line.fingerprint
     ]  # fmt: skip
     password = account.password in ("usable", "empty") and view.sshd.password_login(account.name)
     live = [k for k in keys if not k["expired"]]
     # What we can't read sshd may: a linked .ssh directory is no hindrance to it.
-    unread = [readable(file.path) for file in view.files[account.name] if file.problem and file.uncertain]
+    unread = [readable(file.path) for file in view.files.get(account.name, []) if file.problem and file.uncertain]
     return {
         "account": account.name, "uid": account.uid,
         "person": view.wanted.rows.get(account.name, {}).get("person"),

@@ -94,7 +94,7 @@ def owned_files(uids: Iterable[int], folders: Iterable[str], seconds: int) -> di
         test += (["-o"] if test else []) + ["-uid", str(uid)]
     argv = ["nice", "-n", "15", "find", "-P"] + starts + ["-xdev", "("] + test + [")", "-printf", "%U %p\\0"]
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=seconds)
+        done = subprocess.run(argv, capture_output=True, timeout=seconds, check=False)
         text, complete = done.stdout, done.returncode == 0
     except subprocess.TimeoutExpired as late:
         text, complete = late.stdout or b"", False

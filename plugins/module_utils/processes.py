@@ -13,17 +13,28 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Callable
 
 from .account_database import ToolFailed, command
 
 __all__ = ["end_all", "running"]
 
 
-def running(uids: Iterable[int]) -> dict[int, list[int]]:
+#: Subordinate uids of an account: (first, how many). Its containers run under them.
+Ranges = Sequence[tuple[int, int]]
+
+
+#: No people's uid is above it on any distribution that we know; subordinate ones are.
+HIGH = 65535
+
+
+def running(uids: Iterable[int], ranges: Callable[[int], Ranges] | None = None) -> dict[int, list[int]]:
     """uid -> pids of its processes, by real, effective, saved or file-system uid. One pass over /proc.
 
-    Zombies don't count: they hold nothing open.
+    ``ranges`` tells the subordinate uids of a uid: what runs under one of these is its own. It is asked only where
+    something runs under a high uid at all.
+    Zombies don't count, they hold nothing open; but one with living threads is a process in disguise.
     """
     wanted = set(uids)
     found: dict[int, list[int]] = {uid: [] for uid in wanted}
@@ -32,26 +43,41 @@ def running(uids: Iterable[int]) -> dict[int, list[int]]:
     for name in os.listdir("/proc"):
         if not name.isdecimal():
             continue
-        for uid in _uids_of(int(name)) & wanted:
+        theirs = _uids_of(int(name))
+        owners = theirs & wanted
+        if ranges is not None and theirs and max(theirs) > HIGH:
+            owners |= {uid for uid in wanted if _owns(uid, theirs, ranges(uid))}
+        for uid in owners:
             found[uid].append(int(name))
     return found
 
 
+def _owns(uid: int, theirs: set[int], ranges: Ranges) -> bool:
+    return uid in theirs or any(first <= one < first + count for first, count in ranges for one in theirs)
+
+
 def _uids_of(pid: int) -> set[int]:
+    """The uids of a process; empty for one that is gone or a mere zombie."""
+    uids: set[int] = set()
+    zombie = False
     try:
         with open("/proc/%d/status" % pid, "rb") as stream:
             for line in stream:
-                if line.startswith(b"State:") and line.split()[1:2] == [b"Z"]:
-                    return set()
-                if line.startswith(b"Uid:"):
-                    return {int(word) for word in line.split()[1:]}
+                if line.startswith(b"State:"):
+                    zombie = line.split()[1:2] == [b"Z"]
+                elif line.startswith(b"Uid:"):
+                    uids = {int(word) for word in line.split()[1:]}
+                    if not zombie:
+                        return uids
+                elif line.startswith(b"Threads:"):
+                    return uids if int(line.split()[1]) > 1 else set()
     except OSError:
         pass
     return set()
 
 
-def end_all(uid: int, name: str, patience: float = 3.0) -> list[int]:
-    """End every process of an account; the pids that are still there afterwards (none, if all went well).
+def end_all(uid: int, name: str, ranges: Ranges = (), patience: float = 3.0) -> list[int]:
+    """End every process of an account and of its subordinate uids; returns the pids that are still there afterwards.
 
     TERM first, KILL after ``patience`` seconds, again until nothing is left: a process may start others meanwhile.
     Each signal goes through a pidfd and after a second look at the owner, so that a reused pid is never hit.
@@ -66,7 +92,7 @@ def end_all(uid: int, name: str, patience: float = 3.0) -> list[int]:
     deadline = time.monotonic() + patience
     number = signal.SIGTERM
     for _round in range(200):
-        pids = running([uid])[uid]
+        pids = running([uid], lambda _uid: ranges)[uid]
         if not pids:
             return []
         if time.monotonic() > deadline:
@@ -74,11 +100,11 @@ def end_all(uid: int, name: str, patience: float = 3.0) -> list[int]:
             if time.monotonic() > deadline + 10:
                 break
         for pid in pids:
-            _send(pid, uid, number)
+            _send(pid, uid, ranges, number)
         if number == signal.SIGKILL:
             _kill_as(uid)
         time.sleep(0.05)
-    return running([uid])[uid]
+    return running([uid], lambda _uid: ranges)[uid]
 
 
 def _kill_as(uid: int) -> None:
@@ -97,17 +123,17 @@ def _kill_as(uid: int) -> None:
     os.waitpid(child, 0)
 
 
-def _send(pid: int, uid: int, number: signal.Signals) -> None:
+def _send(pid: int, uid: int, ranges: Ranges, number: signal.Signals) -> None:
     try:
         handle = os.pidfd_open(pid)
     except (OSError, AttributeError):
         # No pidfd (Linux < 5.3): the owner is looked at right before the signal.
-        if uid in _uids_of(pid):
+        if _owns(uid, _uids_of(pid), ranges):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         return
     try:
-        if uid in _uids_of(pid):
+        if _owns(uid, _uids_of(pid), ranges):
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(handle, number)
     finally:

@@ -27,6 +27,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from .atomic_files import read_bytes, remove_file, write_atomic
@@ -180,8 +181,7 @@ def roll_back(folder: str, why: str, boot: bool = False) -> bool:
         _attempt(problems, row["path"], lambda row=row: _restore_folder(row))
     with _password_lock():
         for number, row in enumerate(change["files"]):
-            step = lambda row=row, number=number: _restore_file(folder, number, row, displaced)  # noqa: E731
-            _attempt(problems, row["path"], step)
+            _attempt(problems, row["path"], partial(_restore_file, folder, number, row, displaced))
     for row in change["commands"]:
         if not (boot and row.get("boot") is False):
             _attempt(problems, " ".join(row["argv"] or [row.get("hup", "")]), lambda row=row: _run(row, boot))

@@ -130,7 +130,7 @@ class SshAccounts(Kind):
         self.me = self._connecting_accounts()
         entries: list[Observed] = []
         chosen = [a for a in self.database.accounts.values() if self._of_interest(a)]
-        self.running = running([a.uid for a in chosen if a.name in self.registry["disabled"]])
+        self.running = running([a.uid for a in chosen if a.name in self.registry["disabled"]], self.subordinate)
         for account in chosen:
             entries += self._entries(account)
         entries += self._removed_to_restore()
@@ -160,6 +160,11 @@ class SshAccounts(Kind):
             return frozenset()
         primary = self.database.primary_group(account)
         return frozenset(account.groups) | ({primary} if primary else set())
+
+    def subordinate(self, uid: int) -> list[tuple[int, int]]:
+        """The subordinate uids of the account with this uid."""
+        account = next((a for a in self.database.accounts.values() if a.uid == uid), None)
+        return self.database.subordinate(account) if account is not None else []
 
     def _admin_groups(self) -> frozenset[str]:
         named = admin_groups(self.grants)
@@ -344,7 +349,10 @@ class SshAccounts(Kind):
         if record is None or record.get("uid") != account.uid:
             return None
         keys = any(
-            line.fingerprint for f in self.files[account.name] for line in f.lines if f.path not in self.shared_files
+            line.fingerprint
+            for f in self.files.get(account.name, [])
+            for line in f.lines
+            if f.path not in self.shared_files
         )
         alive = self.terminate and self.running.get(account.uid)
         expired = account.expires is not None and account.expires <= self.today

@@ -56,11 +56,11 @@ class Life:
 
     # What a client does.
 
-    def somebody_comes(self, _: Host) -> None:
+    def somebody_comes(self, _host: Host) -> None:
         person = self.chance.choice(PEOPLE)
         self.declared[person] = self.entry(person)
 
-    def somebody_leaves(self, _: Host) -> None:
+    def somebody_leaves(self, _host: Host) -> None:
         if len(self.declared) > 3:
             self.declared.pop(self.chance.choice(sorted(self.declared)))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ __all__ = ["Nftables", "elements_of", "outside_rules", "parse_file"]
 OWN_TABLE = "infogerance_perimeter"
 FILE = "/etc/nftables.d/infogerance-perimeter.nft"
 MAIN = "/etc/nftables.conf"
+WANTED = "/etc/systemd/system/sysinit.target.wants/nftables.service"
 BEGIN, END = "# BEGIN infogerance.perimeter", "# END infogerance.perimeter"
 GATE = "gate"
 FAMILIES = (("ipv4", "ipv4_addr", "ip"), ("ipv6", "ipv6_addr", "ip6"))
@@ -177,6 +179,8 @@ class Nftables(Sink):
             return [], ["rules of other tables could not be read: %s" % done.complaint]
         ruleset = {"nftables": _load(done.stdout)}
         notes = []
+        if self.main == MAIN and os.path.isdir("/run/systemd/system") and not os.path.exists(WANTED):
+            notes.append("nftables.service is not enabled: nothing loads %s at boot" % self.main)
         if not self.own or not (self.ports or self.trusted_ports):
             used = done.stdout
             unused = [n for n in (self.set_name(s, "ipv4") for s in self.slots) if '"@%s"' % n not in used]
@@ -247,7 +251,8 @@ class Nftables(Sink):
         """The live change as one transaction: takes come first, so that a wider network can replace what it covers."""
         name = "%s %s" % (self.family, self.table)
         lines: list[str] = []
-        assert state.live is not None
+        if state.live is None:
+            raise AssertionError("only an observed set is changed")
         if self.own:
             lines.append("add table %s" % name)
         for slot in self.slots:
@@ -293,8 +298,8 @@ class Nftables(Sink):
 
     def apply(self, state: SinkState, change: Change) -> Undo:
         """Live first, file second: a reboot in between gives the old state, the next run finds the drift."""
-        assert state.live is not None
-        assert state.file is not None
+        if state.live is None or state.file is None:
+            raise AssertionError("only an observed set is changed")
         script = self.script(state, change)
         before = self._snapshot(state, change)
         if script.strip():
@@ -336,7 +341,8 @@ class Nftables(Sink):
             return lines + must(["nft", "list", "table", self.family, self.table]).stdout
         # The set's whole content: right from wherever it is run.
         lines = ""
-        assert state.live is not None
+        if state.live is None:
+            raise AssertionError("only an observed set is changed")
         for slot in self.slots:
             for family, _kind, _word in FAMILIES:
                 set_name = self.set_name(slot, family)
@@ -376,7 +382,8 @@ def _includes(main: str, path: str) -> bool:
 
 
 def _with_include(main: str | None, path: str) -> str:
-    text = main if main is not None else "#!/usr/sbin/nft -f\n\nflush ruleset\n"
+    # A file of ours must not flush what other programs have loaded.
+    text = main if main is not None else "#!/usr/sbin/nft -f\n"
     if _includes(text, path):
         return text
     if text and not text.endswith("\n"):

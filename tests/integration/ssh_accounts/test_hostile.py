@@ -279,3 +279,17 @@ def test_a_home_that_could_not_be_made_and_a_uid_of_the_system_are_refused_first
         refused = reconcile(host, [deploy, {"name": "zoe", **entry}])
         assert (refused.result.get("entry"), refused.result.get("field")) == ("zoe", field), refused.output
     assert host.run("getent passwd zoe", check=False).returncode != 0
+
+
+def test_a_restore_that_fails_half_way_says_so_and_is_finished_later(host, reconcile, deploy, account):
+    bob = account("bob")
+    reconcile(host, [deploy], obsolete="remove", grace=0, manage=MANAGE)
+    host.run("mv /usr/sbin/chpasswd /usr/sbin/chpasswd.away")
+    failed = reconcile(host, [deploy], restore=["bob"], confirm="never")
+    assert failed.rc != 0
+    assert "restore bob: chpasswd" in failed.result["msg"], failed.output
+    assert host.ssh("bob", "true", bob.private).returncode != 0
+    host.run("mv /usr/sbin/chpasswd.away /usr/sbin/chpasswd")
+    back = reconcile(host, [deploy], restore=["bob"])
+    assert back.rc == 0, back.output
+    assert host.can_log_in("bob", bob.private)

@@ -133,6 +133,17 @@ def test_a_new_uid_is_past_all_others_and_never_a_former_one(etc):
         database.free_uid(set(range(1000, 1009)))
 
 
+def test_subordinate_uids_count_where_they_are_nobody_elses(etc, tmp_path):
+    (tmp_path / "subuid").write_text(
+        "bob:100000:65536\n1001:300000:10\nbob:0:5\ncarl:165530:100\nbad:x:1\nbob:2000:10\n"
+    )
+    passwd = "bob:x:1001:1001:::\ncarl:x:1002:1002:::\ndora:x:2005:2005:::\n"
+    database = etc(passwd)
+    assert database.subordinate(database.accounts["bob"]) == [(300000, 10)]
+    assert database.subordinate(database.accounts["carl"]) == []
+    assert database.subordinate(database.accounts["dora"]) == []
+
+
 def test_the_servers_own_limits_and_home_base_are_read(etc, tmp_path):
     (tmp_path / "default").mkdir()
     (tmp_path / "default" / "useradd").write_text("# HOME=/x\nHOME=/srv/home\n")

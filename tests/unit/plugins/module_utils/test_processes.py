@@ -9,12 +9,13 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils import processes as p
 
-UID, OTHER = 61003, 61004
+UID, OTHER, SUB = 61003, 61004, 6100300
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="another account's processes need root")
 
@@ -24,7 +25,11 @@ def start():
     started = []
 
     def run(uid, code):
-        argv = [sys.executable, "-c", f"import os, signal, time; os.setresuid({uid}, {uid}, {uid})\n{code}"]
+        argv = [
+            sys.executable,
+            "-c",
+            f"import ctypes, os, signal, threading, time; os.setresuid({uid}, {uid}, {uid})\n{code}",
+        ]
         process = subprocess.Popen(argv, stdout=subprocess.PIPE)
         started.append(process)
         assert process.stdout.readline() == b"up\n"
@@ -76,6 +81,29 @@ def test_a_zombie_counts_as_gone(start):
         time.sleep(0.02)
     assert os.path.exists(f"/proc/{mine.pid}")
     assert p.running([UID])[UID] == []
+
+
+def test_a_process_whose_first_thread_is_gone_still_counts(start):
+    # To /proc it is a zombie; its other threads go on.
+    code = "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+    mine = start(UID, code + "print('up', flush=True); ctypes.CDLL(None).pthread_exit(None)")
+    deadline = time.monotonic() + 5
+    status = Path(f"/proc/{mine.pid}/status")
+    while "State:\tZ" not in status.read_text() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert p.running([UID])[UID] == [mine.pid]
+    assert p.end_all(UID, "nobody-here", patience=0.2) == []
+    mine.wait(timeout=5)
+
+
+def test_what_runs_under_a_subordinate_uid_is_its_owners(start):
+    mine, other = start(SUB, SLEEP), start(OTHER, SLEEP)
+    ranges = ((SUB - 5, 10),)
+    assert p.running([UID], lambda _uid: ranges) == {UID: [mine.pid]}
+    assert p.running([UID])[UID] == []
+    assert p.end_all(UID, "nobody-here", ranges) == []
+    assert mine.wait(timeout=5) != 0
+    assert other.poll() is None
 
 
 @pytest.mark.parametrize("uid", [0, -1])

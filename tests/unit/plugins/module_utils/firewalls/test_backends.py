@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses import parse
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls import catalogue
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.fail2ban import read_ignoreip
-from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.firewalld import outside_zones, read_ipset
+from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.firewalld import (
+    outside_zones,
+    read_ipset,
+    sources_of,
+)
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.ipset import read_saved
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.iptables_rules import read_rules
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.line_file import Block, Template
@@ -197,6 +201,8 @@ def test_firewalld_sources_and_rich_rules_of_others_are_told() -> None:
         ("192.0.2.0/24", "source of zone public"),
         ("203.0.113.5", "rich rule of zone public"),
     ]
+    assert sources_of(listing, "public") == {"192.0.2.0/24", "ipset:x"}
+    assert sources_of(listing, "trusted") == set()
 
 
 # -- values and blocks that others share ----------------------------------------------------------
