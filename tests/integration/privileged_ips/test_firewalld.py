@@ -46,6 +46,7 @@ def entries(host: Host, *options: str) -> set[str]:
     return found
 
 
+@pytest.mark.soak
 def test_sets_become_sources_drift_is_mended_and_obsolete_entries_go(fire: Host, call: Any) -> None:
     done = call.ok(fire, [FIRST, SECOND, SIX], [SINK])
     assert entries(fire) == entries(fire, "--permanent") == {call.controller, FIRST, SECOND, SIX}

@@ -38,6 +38,7 @@ def test_when_the_last_sink_fails_the_ones_before_it_are_put_back(server: Host, 
     assert host.snapshot(["/etc/nftables.d", "/etc/ftp.allow"]) == files
 
 
+@pytest.mark.soak
 def test_without_a_confirmation_the_server_puts_live_rules_and_files_back(server: Host, ips: Any) -> None:
     host = server
     ips.ok(host, [FIRST], [NFT])
