@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
 from lab import Host
 
 FIRST, SECOND = "198.51.100.7", "198.51.100.8"
