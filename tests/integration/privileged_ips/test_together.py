@@ -8,8 +8,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import pytest
-
 from lab import Host
 
 FIRST, SECOND = "198.51.100.7", "198.51.100.8"
@@ -40,13 +38,16 @@ def test_when_the_last_sink_fails_the_ones_before_it_are_put_back(server: Host, 
     assert host.snapshot(["/etc/nftables.d", "/etc/ftp.allow"]) == files
 
 
-@pytest.mark.soak
 def test_without_a_confirmation_the_server_puts_live_rules_and_files_back(server: Host, ips: Any) -> None:
     host = server
     ips.ok(host, [FIRST], [NFT])
     before, files = ruleset(host), host.snapshot(["/etc/nftables.d", "/etc/nftables.conf"])
     # A gate that the controller is listed for, and another rule that keeps new logins out all the same.
-    host.spawn("sleep 2.5; iptables -I INPUT -p tcp --dport 22 -m conntrack --ctstate NEW -j DROP")
+    # It comes once the change is armed: after the module's own login, before the one that is to confirm.
+    armed = "/var/lib/infogerance-perimeter/pending/*/armed"
+    host.spawn(
+        f"until ls {armed} >/dev/null 2>&1; do sleep 0.02; done; iptables -I INPUT -p tcp --dport 22 -m conntrack --ctstate NEW -j DROP"
+    )
     sinks = [{**NFT, "ports": [22]}]
     done = ips(host, [FIRST, SECOND], sinks, confirm_timeout=10, task={"vars": {"ansible_ssh_timeout": 3}})
     host.run("iptables -F INPUT")
