@@ -45,9 +45,8 @@ def test_without_a_confirmation_the_server_puts_live_rules_and_files_back(server
     # A gate that the controller is listed for, and another rule that keeps new logins out all the same.
     # It comes once the change is armed: after the module's own login, before the one that is to confirm.
     armed = "/var/lib/infogerance-perimeter/pending/*/armed"
-    host.spawn(
-        f"until ls {armed} >/dev/null 2>&1; do sleep 0.02; done; iptables -I INPUT -p tcp --dport 22 -m conntrack --ctstate NEW -j DROP"
-    )
+    wait = f"until ls {armed} >/dev/null 2>&1; do sleep 0.02; done"
+    host.spawn(f"{wait}; iptables -I INPUT -p tcp --dport 22 -m conntrack --ctstate NEW -j DROP")
     sinks = [{**NFT, "ports": [22]}]
     done = ips(host, [FIRST, SECOND], sinks, confirm_timeout=10, task={"vars": {"ansible_ssh_timeout": 3}})
     host.run("iptables -F INPUT")
