@@ -10,6 +10,7 @@ The order, the lock, check mode, the diff and the result are here, once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import time
 from collections.abc import Sequence
@@ -236,17 +237,7 @@ def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, arming:
 
 def _settled(policy: Policy) -> Policy:
     """The policy for the proof: the plan id was checked, and the limit is for what is still to go."""
-    return Policy(
-        today=policy.today,
-        obsolete=policy.obsolete,
-        grace=policy.grace,
-        adopt=policy.adopt,
-        protect=policy.protect,
-        max_obsolete=policy.max_obsolete,
-        allow_empty=True,
-        restore=policy.restore,
-        departed=policy.departed,
-    )
+    return dataclasses.replace(policy, expect_plan=None, allow_empty=True)
 
 
 def _outcome(kind: Kind, made: Plan, applied: Sequence[Action], changed: bool) -> dict[str, Any]:

@@ -366,10 +366,6 @@ class _Draft:
         elif have is not None:
             self._let_go(have, reason or "not declared", want)
 
-    def _managed(self, have: Observed) -> bool:
-        owner: Key = have.parent or have.key
-        return have.managed or (self.policy.adopt and owner in self.wanted)
-
     def _keep(self, want: Declared, have: Observed | None) -> None:
         if have is None:
             reason = want.uncreatable or "declared, not on the server"
@@ -405,7 +401,7 @@ class _Draft:
             if have.disabled_since is not None:
                 self._add("restore", have, "asked for by restore", person=person)
             return
-        managed = self._managed(have)
+        managed = _may_be_taken(have, self.wanted, self.policy)
         protected = self._protection(have, managed)
         if protected is not None:
             self.protected.append(Finding(have.kind, have.entry, protected, person))
@@ -450,7 +446,7 @@ class _Draft:
         above = self.found.get(parent)
         if above is None or (parent in self.wanted and parent not in self.lapsed):
             return False
-        if above.protected or above.entry in self.policy.protect or not self._managed(above):
+        if above.protected or above.entry in self.policy.protect or not _may_be_taken(above, self.wanted, self.policy):
             return False
         return self.policy.obsolete != REPORT or above.disabled_since is not None
 
@@ -506,8 +502,7 @@ def _common_guards(
         )
     for kind in sorted({a.kind for a in made.actions}):
         going = sorted({a.entry for a in made.actions if a.kind == kind and a.action in TAKES})
-        owners = {key for key, want in wanted.items()} if policy.adopt else set()
-        population = sum(1 for o in found.values() if o.kind == kind and (o.managed or (o.parent or o.key) in owners))
+        population = sum(1 for o in found.values() if o.kind == kind and _may_be_taken(o, wanted, policy))
         allowed = policy.max_obsolete.of(population)
         if len(going) > allowed:
             yield "%d of %d managed entries of kind %s would lose access, max_obsolete (%s) allows %d: %s" % (
@@ -518,6 +513,11 @@ def _common_guards(
                 allowed,
                 ", ".join(going[:10]) + (", ..." if len(going) > 10 else ""),
             )
+
+
+def _may_be_taken(have: Observed, wanted: Mapping[Key, Declared], policy: Policy) -> bool:
+    """True for a managed entry, and for one that this run adopts, itself or with its parent."""
+    return have.managed or (policy.adopt and (have.parent or have.key) in wanted)
 
 
 def _index(entries: Sequence[Any], side: str) -> dict[Key, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,12 +55,12 @@ def _unique(name: str) -> str:
     return f"{name}-{os.getpid()}-{next(_counter)}"
 
 
-@pytest.fixture
-def make_host(lab: Lab) -> Iterator[HostFactory]:
-    """Call it for a fresh host: ``make_host("web", flavour="systemd")``. All go when the test ends."""
+@contextmanager
+def _hosts(lab: Lab, default: str) -> Iterator[HostFactory]:
+    """A factory of hosts that are destroyed when the block is left."""
     made: list[Host] = []
 
-    def make(name: str = "host", **options: Any) -> Host:
+    def make(name: str = default, **options: Any) -> Host:
         host = lab.host(_unique(name), **options)
         made.append(host)
         return host
@@ -67,6 +68,13 @@ def make_host(lab: Lab) -> Iterator[HostFactory]:
     yield make
     for host in made:
         host.destroy()
+
+
+@pytest.fixture
+def make_host(lab: Lab) -> Iterator[HostFactory]:
+    """Call it for a fresh host: ``make_host("web", flavour="systemd")``. All go when the test ends."""
+    with _hosts(lab, "host") as make:
+        yield make
 
 
 @pytest.fixture
@@ -78,16 +86,8 @@ def host(make_host: HostFactory) -> Host:
 @pytest.fixture(scope="module")
 def module_hosts(lab: Lab) -> Iterator[HostFactory]:
     """Like ``make_host``, for a host that all tests of one file share."""
-    made: list[Host] = []
-
-    def make(name: str = "shared", **options: Any) -> Host:
-        host = lab.host(_unique(name), **options)
-        made.append(host)
-        return host
-
-    yield make
-    for host in made:
-        host.destroy()
+    with _hosts(lab, "shared") as make:
+        yield make
 
 
 @pytest.fixture
