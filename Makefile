@@ -55,8 +55,7 @@ unit: setup ## Unit tests: no server, no network
 	@$(PYTHON) -m pytest tests/unit -n $(WORKERS) -q $(ARGS)
 
 integration: setup ## Tests on real hosts (containers of the lab)
-	@# Real servers have real timing: a test may fail once, is named as such (RERUN), and must pass the second time.
-	@$(PYTHON) -m pytest tests/integration -m "not soak" -n $(WORKERS) --dist loadfile --reruns 1 --durations 5 -q $(ARGS)
+	@$(PYTHON) -m pytest tests/integration -m "not soak" -n $(WORKERS) --dist loadfile --durations 5 -q $(ARGS)
 
 molecule: setup ## Roles on real hosts
 	@$(PYTHON) tools/scenarios.py $(ARGS)

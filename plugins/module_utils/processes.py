@@ -81,7 +81,8 @@ def end_all(uid: int, name: str, ranges: Ranges = (), patience: float = 3.0) -> 
 
     TERM first, KILL after ``patience`` seconds, again until nothing is left: a process may start others meanwhile.
     Each signal goes through a pidfd and after a second look at the owner, so that a reused pid is never hit.
-    A process that starts others faster than we can count is met by one kill of the whole uid.
+    Processes that start others and go may be missed by every look at /proc, so that it seems empty: each uid that was
+    met gets one kill of all that it owns before "nothing is left" is believed.
     """
     if uid <= 0:
         raise ValueError("root's processes are never ended")
@@ -91,10 +92,13 @@ def end_all(uid: int, name: str, ranges: Ranges = (), patience: float = 3.0) -> 
             command(["loginctl", "terminate-user", name], seconds=10)
     deadline = time.monotonic() + patience
     number = signal.SIGTERM
+    owners = {uid}
     for _round in range(200):
         pids = running([uid], lambda _uid: ranges)[uid]
         if not pids:
-            return []
+            _kill_as(owners)
+            return running([uid], lambda _uid: ranges)[uid]
+        owners.update(one for pid in pids for one in _uids_of(pid) if _owns(uid, {one}, ranges))
         if time.monotonic() > deadline:
             number = signal.SIGKILL
             if time.monotonic() > deadline + 10:
@@ -102,25 +106,26 @@ def end_all(uid: int, name: str, ranges: Ranges = (), patience: float = 3.0) -> 
         for pid in pids:
             _send(pid, uid, ranges, number)
         if number == signal.SIGKILL:
-            _kill_as(uid)
+            _kill_as(owners)
         time.sleep(0.05)
     return running([uid], lambda _uid: ranges)[uid]
 
 
-def _kill_as(uid: int) -> None:
-    """One signal to all that the uid owns, sent by a child that has become the uid: the kernel takes them at once."""
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setresuid(uid, uid, uid)
-            if uid > 0 and os.getresuid() == (uid, uid, uid):
-                os.kill(-1, signal.SIGKILL)
-        except OSError:
-            pass
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+def _kill_as(uids: Iterable[int]) -> None:
+    """KILL all that each uid owns, sent by a child that has become the uid: the kernel lets no fork slip between."""
+    for uid in uids:
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setgroups([])
+                os.setresuid(uid, uid, uid)
+                if uid > 0 and os.getresuid() == (uid, uid, uid):
+                    os.kill(-1, signal.SIGKILL)
+            except OSError:
+                pass
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
 
 
 def _send(pid: int, uid: int, ranges: Ranges, number: signal.Signals) -> None:

@@ -65,9 +65,11 @@ def _hosts(lab: Lab, default: str) -> Iterator[HostFactory]:
         made.append(host)
         return host
 
-    yield make
-    for host in made:
-        host.destroy()
+    try:
+        yield make
+    finally:
+        for host in made:
+            host.destroy()
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-import time
+
+import pytest
 
 MANAGE = {"local_people": True}
 STATE = "/var/lib/infogerance-perimeter/ssh_accounts.json"
@@ -32,16 +33,21 @@ def test_a_process_that_moves_its_key_directory_about_is_closed_all_the_same(hos
     assert host.run("ls -ld /root").stdout.startswith("drwx")
 
 
-def test_processes_that_start_others_faster_than_we_count_are_ended(host, reconcile, deploy, account):
+def _runs_anything(host, user):
+    # One look at a storm may miss all of it: each process is gone, and its child not yet listed, when it is asked for.
+    return host.run(f"for _ in $(seq 50); do pgrep -u {user} && exit 0; done; exit 1", check=False).returncode == 0
+
+
+@pytest.mark.parametrize("storms", [1, 4])
+def test_processes_that_start_others_faster_than_we_count_are_ended(host, reconcile, deploy, account, storms):
     account("bob")
     host.write("/home/bob/w", "trap '' TERM\nwhile :; do sh /home/bob/w & exit; done\n", 0o755, "bob:bob")
-    for _one in range(4):
+    for _one in range(storms):
         host.spawn("sh /home/bob/w", user="bob")
-    assert host.run("pgrep -u bob").stdout
+    assert _runs_anything(host, "bob")
     done = reconcile(host, [deploy], obsolete="disable", manage=MANAGE)
     assert done.rc == 0, done.output
-    time.sleep(0.5)
-    assert host.run("pgrep -u bob", check=False).stdout == ""
+    assert not _runs_anything(host, "bob")
 
 
 def test_a_key_file_that_resists_keeps_neither_its_account_nor_another_one_open(host, reconcile, deploy, account):

@@ -68,7 +68,7 @@ def test_a_process_that_ignores_term_is_killed(start):
 
 def test_the_kill_of_a_whole_uid_meets_no_other_uid(start):
     mine, other = start(UID, STUBBORN), start(OTHER, STUBBORN)
-    p._kill_as(UID)
+    p._kill_as([UID])
     assert mine.wait(timeout=5) == -9
     time.sleep(0.1)
     assert other.poll() is None
