@@ -233,12 +233,10 @@ def plan_id(declared: Iterable[Declared], observed: Iterable[Observed]) -> str:
     when a colleague applies it.
     """
     # Kind and entry are unique, so that attributes are never compared.
-    wanted = sorted(
-        ([d.kind, d.entry, d.attributes, d.expires or "", d.parent or ()] for d in declared), key=itemgetter(0, 1)
-    )
+    name = itemgetter(0, 1)
+    wanted = sorted(([d.kind, d.entry, d.attributes, d.expires or "", d.parent or ()] for d in declared), key=name)
     found = sorted(
-        ([o.kind, o.entry, o.attributes, o.disabled_since or "", o.parent or ()] for o in observed),
-        key=itemgetter(0, 1),
+        ([o.kind, o.entry, o.attributes, o.disabled_since or "", o.parent or ()] for o in observed), key=name
     )
     text = json.dumps([wanted, found], sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=dict)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
