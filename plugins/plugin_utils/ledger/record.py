@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+# Made once: json.dumps builds a new one for each call that asks for anything unusual.
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 GENESIS = "0" * 64
 CHAIN_FORMAT = 1
 TEXT_LIMIT = 2000
@@ -22,12 +24,13 @@ STARTED = "started"
 ENDED = "ended"
 INTERRUPTED = "interrupted"
 CORRECTED = "corrected"
+ANNOTATED = "annotated"
 HOST = "host"
 HOST_RESULT = "host_result"
 TASK = "task"
 REVIEW = "review"
 CHANGE = "change"
-KINDS = (STARTED, ENDED, INTERRUPTED, CORRECTED, HOST, HOST_RESULT, TASK, REVIEW, CHANGE)
+KINDS = (STARTED, ENDED, INTERRUPTED, CORRECTED, ANNOTATED, HOST, HOST_RESULT, TASK, REVIEW, CHANGE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def stamp(moment: datetime) -> str:
 
 def canonical(value: Any) -> str:
     """The one spelling of a plain value: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODE(value)
 
 
 def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
