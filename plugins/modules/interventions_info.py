@@ -110,7 +110,7 @@ interventions:
       type: bool
       sample: false
     category: {description: Scope category, type: str, sample: routine_maintenance}
-    contract: {description: V(in), V(out) or null, type: str, sample: in}
+    contract: {description: "V(in), V(out) or null", type: str, sample: in}
     scope_source: {description: What decided the category, type: str, sample: default}
     tickets: {description: References of tickets, type: list, elements: str, sample: [T-4712]}
     quotes: {description: References of quotes, type: list, elements: str, sample: []}
