@@ -1,14 +1,13 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every row of a small ledger is edited, deleted, inserted and moved in turn: the first wrong row is named each time."""
+"""Every row of a small ledger is edited, deleted, inserted and moved in turn: the first wrong row is named."""
 
 from __future__ import annotations
 
 import itertools
 import sqlite3
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +18,6 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recor
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.verification import (
     Head,
-    Verification,
     against,
     verify,
 )
