@@ -50,6 +50,7 @@ class PrivilegedIps(Kind):
     """Feeds the spine of ``entry_point_module`` with the sinks of one server."""
 
     name = KIND
+    plumbing = (SINK,)
 
     def __init__(
         self, params: dict[str, Any], state: StateDirectory, policy_of: Callable[[dict[str, Any]], Policy]
