@@ -19,6 +19,11 @@ def configured_path(given: str | None = None) -> Path:
     return chosen_path(configured_setting("ledger"))
 
 
+def configured_shared() -> str | None:
+    """The shared ledger's URL in the callback's settings; None when there is none."""
+    return configured_setting("shared")
+
+
 def configured_setting(name: str) -> str | None:
     """What ansible.cfg or the environment says for the callback; None when neither says anything."""
     from ansible import constants
