@@ -95,7 +95,9 @@ EXAMPLES = r"""
 
 import atexit
 import os
+import uuid
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible import context
@@ -131,6 +133,7 @@ class CallbackModule(CallbackBase):
         self._base = Path()
         self._playbook = ""
         self._running = None
+        self._about = {}
         self._before = {}
         self._pid = os.getpid()
         self._push = True
@@ -154,6 +157,7 @@ class CallbackModule(CallbackBase):
             self._base = Path(os.path.realpath(path)).parent
             self._playbook = inspection.playbook_name(path)
             self._labels = {}
+            self._about = {}
             ledger = store.Ledger(location.chosen_path(self.get_option("ledger")))
             self._recorder = recorder.Recorder(ledger)
             self._running = running.Running(self._recorder.run_id)
@@ -173,7 +177,7 @@ class CallbackModule(CallbackBase):
         options = context.CLIARGS
         plays = playbook.get_plays()
         extra_vars = plays[0].get_variable_manager().extra_vars if plays else {}
-        body = {
+        body = self._about = {
             "playbook": self._playbook,
             "playbook_path": os.path.realpath(path),
             "check_mode": bool(options.get("check")),
@@ -246,7 +250,7 @@ class CallbackModule(CallbackBase):
         try:
             decided = recorder.finish(outcome, counts, expected)
         except Exception as error:  # noqa: BLE001 - the run is over: what is left is to say it
-            self._say_unrecorded(recorder, error)
+            self._say_unrecorded(recorder, error, "end")
         else:
             self._display.vv(f"intervention {recorder.run_id} recorded: {decided}")
             self._push_shared(recorder)
@@ -286,29 +290,28 @@ class CallbackModule(CallbackBase):
             self._forget_running()
         if self.get_option("ledger_error") == "block":
             self._recorder = None
-            self._say_unrecorded(recorder, error, "block")
+            self._say_unrecorded(recorder, error, "blocked")
             self._display.error(f"intervention: the run is blocked, because it cannot be recorded. {error}")
             raise SystemExit(EXIT_BLOCKED)
         self._display.warning(f"intervention: the run cannot be recorded and goes on all the same. {error}")
+        self._say_unrecorded(recorder, error, "start")
         if recorder is not None and not recorder.open:
             self._recorder = None
 
-    def _say_unrecorded(self, recorder, error, decision="warn"):
-        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import last_resort
+    def _say_unrecorded(self, recorder, error, phase):
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import last_resort, record
 
-        if decision == "warn":
+        if phase == "end":
             self._display.warning(f"intervention: this run is missing from the ledger, or incomplete in it. {error}")
-        last_resort.send(
-            {
-                "run_id": recorder.run_id if recorder else None,
-                "playbook": self._playbook,
-                "uid": os.getuid(),
-                "login": os.environ.get("SUDO_USER"),
-                "unsaved": recorder.unsaved if recorder else None,
-                "decision": decision,
-                "error": last_resort.reason(error),
-            }
+        now = record.stamp(datetime.now(UTC))
+        left = {"run_id": uuid.uuid4().hex, "started_at": now, "at": now, **last_resort.facts(self._about, {})}
+        if recorder is not None and recorder.begun:
+            left = recorder.left()
+        line = last_resort.send(
+            {**left, "playbook": self._playbook, "phase": phase, "uid": os.getuid(), "error": last_resort.reason(error)}
         )
+        # Whoever keeps the run's output can import it from there: a container may have no system log.
+        self._display.display(line, stderr=True)
 
     # Hosts
 

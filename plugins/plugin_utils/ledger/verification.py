@@ -25,6 +25,8 @@ MOVED = "moved"
 # After so many sentences on one writer the rest is only counted.
 _SAID = 20
 _COLUMNS = "writer, seq, uid, run_id, kind, at, host, body, previous, digest"
+# The walk along all chains. The columns' names are this file's own.
+WALK = f"SELECT {_COLUMNS} FROM chained ORDER BY writer, seq"  # noqa: S608
 
 
 class Connection(Protocol):
@@ -84,8 +86,7 @@ def verify(connection: Connection) -> Verification:
     broken: list[tuple[str, int, str, tuple[Any, ...]]] = []
     later: dict[str, list[str]] = {}
     rows = 0
-    # The columns' names are this file's own.
-    for row in connection.execute(f"SELECT {_COLUMNS} FROM chained ORDER BY writer, seq"):  # noqa: S608
+    for row in connection.execute(WALK):
         rows += 1
         writer, seq, _uid, _run, _kind, _at, _host, _body, previous, digest = columns = tuple(row)
         chain = chains.get(writer)

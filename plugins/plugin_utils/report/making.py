@@ -41,7 +41,9 @@ def make(ledger: Ledger, period: Period, client: str | None, language: str, form
         found = reading.interventions(connection, record.stamp(period.start), record.stamp(period.end), client)
         known = reading.clients(connection)
         checked = verify(connection)
-        state = reading.state(connection, [run["run_id"] for run in found if run["playbook"] != model.OWN_PLAYBOOK])
+        state = reading.state(
+            connection, [run["run_id"] for run in found if run["playbook"] not in model.OWN_PLAYBOOKS]
+        )
     speaker = Speaker(language, period.zone)
     report = model.build(
         found,

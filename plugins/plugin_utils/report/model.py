@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 REMOVALS = ("disable", "remove", "purge")
-# It reads the ledger and touches no server.
-OWN_PLAYBOOK = "infogerance.perimeter.report"
+# They read and keep the ledger, and touch no server.
+OWN_PLAYBOOKS = ("infogerance.perimeter.report", "infogerance.perimeter.ledger")
 
 
 def build(
@@ -24,7 +24,7 @@ def build(
 
     period, ledger: plain descriptions, passed through. Interventions in order of their start.
     """
-    runs = [run for run in interventions if run["playbook"] != OWN_PLAYBOOK]
+    runs = [run for run in interventions if run["playbook"] not in OWN_PLAYBOOKS]
     applied = [
         {**_line(run, change), "by": run["operator"]}
         for run in runs
