@@ -49,6 +49,13 @@ def interventions(
     return found
 
 
+def of_client(found: Iterable[dict[str, Any]], client: str | None) -> list[dict[str, Any]]:
+    """Of interventions read for everybody, those of one client, with nothing of the others."""
+    if client is None:
+        return list(found)
+    return [_for_client(run, client) for run in found if any(client in host["clients"] for host in run["hosts"])]
+
+
 def clients(connection: sqlite3.Connection) -> list[str]:
     """Every client that the ledger knows, sorted."""
     rows = connection.execute("SELECT DISTINCT json_extract(body, '$.clients') FROM records WHERE kind = 'host'")
