@@ -219,7 +219,12 @@ class PrivilegedIps(Kind):
             wanted = self.desired[sink.name]
             texts = []
             for slot in sink.slots:
+                # What a declared network takes the place of goes, even where nothing else is taken.
+                absorbing = Coverage(networks_of(text for text, place in wanted.items() if place == slot))
                 for text in self.states[sink.name].inside(slot):
+                    networks = networks_of([text])
+                    if networks and all(network in absorbing for network in networks):
+                        continue
                     stays = self.keeps or not self._owned(sink, text) or text in self.params["protect"]
                     if stays and text not in wanted:
                         texts.append(text)
