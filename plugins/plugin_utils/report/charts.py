@@ -41,7 +41,7 @@ def unit_of(longest: float) -> tuple[str, float]:
 def over_time(
     bars: Sequence[tuple[Pair, Mapping[Any, float]]], contracts: Mapping[Any, Pair], titles: Mapping[str, Pair]
 ) -> Pair:
-    """Stacked columns, one for each piece of the period. bars: its label, and seconds by contract. In both languages."""
+    """Stacked columns in both languages, one for each piece of the period. bars: its label, and seconds by contract."""
     unit, seconds = unit_of(max((sum(parts.values()) for _label, parts in bars), default=0))
 
     def spec(place: int) -> dict[str, Any]:
@@ -77,7 +77,9 @@ def over_time(
     return _drawn(spec)
 
 
-def by_category(bars: Sequence[tuple[Pair, Any, float]], contracts: Mapping[Any, Pair], titles: Mapping[str, Pair]) -> Pair:
+def by_category(
+    bars: Sequence[tuple[Pair, Any, float]], contracts: Mapping[Any, Pair], titles: Mapping[str, Pair]
+) -> Pair:
     """Lying bars with their names above them. bars: label, contract, seconds. In both languages."""
     unit, seconds = unit_of(max((length for _label, _contract, length in bars), default=0))
 
@@ -141,7 +143,7 @@ def _drawn(spec: Any) -> Pair:
         _proven(
             vl_convert.vegalite_to_svg(
                 {**spec(place), "width": _WIDTH, "config": _CONFIG, "background": "transparent"},
-                format_locale=_LOCALES[language],
+                format_locale=_LOCALES[language],  # type: ignore[arg-type]
             )
         )
         for place, language in enumerate(LANGUAGES)
@@ -183,8 +185,12 @@ def _proven(svg: str) -> str:
             if name.startswith("on") or "href" in name or name == "style":
                 raise ValueError(f"unexpected {name} in a plot")
             # The figure has its own name and a table: a reader is not led through every bar.
-            if name.startswith("aria-") or name == "role":
+            # Clip paths are numbered anew in each plot, and two plots on a page would share them.
+            if name.startswith("aria-") or name in {"role", "clip-path", "id"}:
                 del node.attrib[name]
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag.endswith("}defs")]:
+            parent.remove(child)
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.set("aria-hidden", "true")

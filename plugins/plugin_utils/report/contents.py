@@ -1,9 +1,10 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a client's page holds, from the report's plain value: tiles, questions, plots, tables. A part without data is out.
+"""What a client's page holds, from the report's plain value: tiles, questions, plots, tables.
 
-Plots need a library; where it is missing the page is made without them, and `faults` says what to install.
+A part without data is out. Plots need a library; where it is missing the page is made
+without them, and `faults` says what to install.
 """
 
 from __future__ import annotations
@@ -174,9 +175,7 @@ def time_plots(voices: Voices, report: Mapping[str, Any], zone: tzinfo) -> tuple
         return [
             {
                 "title": voices.word("time_over"),
-                "svg": charts.over_time(
-                    [(label(one["start"]), one["seconds"]) for one in pieces], contracts, titles
-                ),
+                "svg": charts.over_time([(label(one["start"]), one["seconds"]) for one in pieces], contracts, titles),
             },
             {"title": voices.word("time_by_category"), "svg": charts.by_category(bars, contracts, titles)},
         ], []

@@ -15,9 +15,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.table
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.voices import Voices
 
 
-def of_fleet(
-    whole: Mapping[str, Any], clients: Sequence[tuple[Mapping[str, Any], str]], zone: tzinfo
-) -> Contents:
+def of_fleet(whole: Mapping[str, Any], clients: Sequence[tuple[Mapping[str, Any], str]], zone: tzinfo) -> Contents:
     """whole: the report of everything. clients: each one's report, and the relative address of its page."""
     voices = Voices(zone)
     word = voices.word

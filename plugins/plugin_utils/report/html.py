@@ -23,7 +23,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.voice
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wording import LANGUAGES
 
 if TYPE_CHECKING:
-    import jinja2
+    pass
 
 TEMPLATES = Path(__file__).parent / "template"
 # Lines that a table has before the script takes over, and in the still form that becomes a PDF.
@@ -64,8 +64,7 @@ def to_html(
         if isinstance(text, str) or still or text[0] == text[1]:
             return escape(one(text))
         return Markup("").join(
-            Markup('<span lang="{}">{}</span>').format(name, said)
-            for name, said in zip(LANGUAGES, text, strict=True)
+            Markup('<span lang="{}">{}</span>').format(name, said) for name, said in zip(LANGUAGES, text, strict=True)
         )
 
     def drawn(plot: Pair) -> Markup:
@@ -83,11 +82,17 @@ def to_html(
     style, script = _style(), (TEMPLATES / "page.js").read_text(encoding="utf-8")
     data = {
         "title": [f"{title} – {subtitle}" for title, subtitle in zip(contents.title, contents.subtitle, strict=True)],
-        "words": {key: voices.say(lambda speaker, key=key: speaker.template(key)) for key in _SCRIPT_WORDS},
+        "words": {key: voices.template(key) for key in _SCRIPT_WORDS},
         "tables": {table.name: _plain(table) for table in contents.scripted},
     }
     environment.globals.update(
-        t=both, one=one, drawn=drawn, limit=limit, voices=voices, still=still, w=lambda key, **v: both(voices.word(key, **v))
+        t=both,
+        one=one,
+        drawn=drawn,
+        limit=limit,
+        voices=voices,
+        still=still,
+        w=lambda key, **v: both(voices.word(key, **v)),
     )
     return environment.get_template(template).render(
         **contents.values,
@@ -132,7 +137,7 @@ def _json(value: Any) -> str:
 
 def _plain(table: Table) -> dict[str, Any]:
     return {
-        "columns": [{"numeric": 1} if column.numeric else {} for column in table.columns],
+        "columns": [column.style for column in table.columns],
         "rows": table.rows,
         "order": table.order,
     }

@@ -14,8 +14,8 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.verification import verify
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
-    exports,
     contents,
+    exports,
     fleet,
     html,
     model,

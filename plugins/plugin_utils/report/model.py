@@ -36,7 +36,7 @@ def build(
         for change in run["changes"]
         if change["status"] == "applied"
     ]
-    report = {
+    report: dict[str, Any] = {
         "client": client,
         "period": dict(period),
         "ledger": dict(ledger),

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The page as PDF, by WeasyPrint: no browser runs on the controller, nothing is loaded, and the file is tagged.
 
-WeasyPrint lays the page out by Debian's Pango. It takes the page's still form: no script, one language, all tables open.
+WeasyPrint lays the page out by Debian's Pango. It takes the page's still form: no script, one language, all open.
 """
 
 from __future__ import annotations

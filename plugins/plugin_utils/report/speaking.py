@@ -104,4 +104,3 @@ class Speaker:
 
     def _local(self, stamp: str) -> datetime:
         return datetime.fromisoformat(stamp).astimezone(self._zone)
-

@@ -26,12 +26,18 @@ STANDINGS = {"declared": "good", "expiring": "out", "protected": "", "obsolete":
 
 @dataclass(frozen=True)
 class Column:
-    """title: its head. filtered: whether a choice narrows the table by it. numeric: aligned right."""
+    """title: its head. filtered: whether a choice narrows the table by it. numeric: aligned right. tight: one line."""
 
     key: str
     title: Pair
     filtered: bool = False
     numeric: bool = False
+    tight: bool = False
+
+    @property
+    def style(self) -> str:
+        """The class of its cells."""
+        return "number" if self.numeric else "tight" if self.tight else ""
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,13 @@ def cell(text: Text, **more: Any) -> Cell:
     return made
 
 
-def interventions(voices: Voices, runs: Sequence[Mapping[str, Any]], every_client: bool, name: str = "interventions") -> Table:
+def interventions(
+    voices: Voices, runs: Sequence[Mapping[str, Any]], every_client: bool, name: str = "interventions"
+) -> Table:
     """Interventions, the newest first."""
     word = voices.word
     columns = [
-        Column("date", word("date")),
+        Column("date", word("date"), tight=True),
         Column("category", word("category"), filtered=True),
         Column("contract", word("contract"), filtered=True),
         Column("outcome", word("outcome"), filtered=True),
@@ -124,13 +132,13 @@ def ways(voices: Voices, rows: Sequence[Mapping[str, Any]], every_client: bool, 
     word = voices.word
     columns = [
         Column("person", word("person_or_account")),
-        Column("host", word("host"), filtered=True),
+        Column("host", word("host"), filtered=True, tight=True),
         Column("kind", word("kind"), filtered=True),
         Column("entry", word("entry")),
         Column("rights", word("rights"), filtered=True),
         Column("standing", word("standing"), filtered=True),
-        Column("expires", word("expires")),
-        Column("checked", word("last_check")),
+        Column("expires", word("expires"), tight=True),
+        Column("checked", word("last_check"), tight=True),
     ]
     if every_client:
         columns.insert(1, Column("client", word("client"), filtered=True))
@@ -145,7 +153,11 @@ def ways(voices: Voices, rows: Sequence[Mapping[str, Any]], every_client: bool, 
             cell(voices.known("kind", way["kind"])),
             cell(way["entry"], c=1),
             cell(word(f"rights_{rights}"), b="out" if way["root"] else None),
-            cell(voices.known("standing", standing), b=STANDINGS.get(standing, "plain") or "plain", m=[why] if why else []),
+            cell(
+                voices.known("standing", standing),
+                b=STANDINGS.get(standing, "plain") or "plain",
+                m=[why] if why else [],
+            ),
             cell(voices.day(way["ends"]) if way["ends"] else word("expires_never"), s=way["ends"] or "9999"),
             cell(voices.date_of(way["seen_at"]), s=way["seen_at"]),
         ]
@@ -159,8 +171,8 @@ def changes(voices: Voices, name: str, title: Pair, lines: Sequence[Mapping[str,
     """Entry points that were closed, opened or changed, the newest first."""
     word = voices.word
     columns = [
-        Column("date", word("date")),
-        Column("host", word("host"), filtered=True),
+        Column("date", word("date"), tight=True),
+        Column("host", word("host"), filtered=True, tight=True),
         Column("kind", word("kind"), filtered=True),
         Column("entry", word("entry")),
         Column("action", word("action"), filtered=True),
@@ -187,7 +199,7 @@ def changes(voices: Voices, name: str, title: Pair, lines: Sequence[Mapping[str,
 def openly(voices: Voices, runs: Sequence[Mapping[str, Any]]) -> Table:
     """Interventions that did not go as planned, and what is known of each."""
     word = voices.word
-    columns = [Column(key, word(key)) for key in ("date", "category", "outcome", "hosts")]
+    columns = [Column(key, word(key), tight=key == "date") for key in ("date", "category", "outcome", "hosts")]
     columns.append(Column("known", word("openly_what")))
     rows = []
     for run in reversed(runs):
@@ -199,10 +211,7 @@ def openly(voices: Voices, runs: Sequence[Mapping[str, Any]]) -> Table:
         if run["complete"] is False:
             told.append(cell(word("openly_missing", what="; ".join(map(str, run["missing"])) or "–")))
         failed = [task for task in run["tasks"] if task["status"] in {"failed", "unreachable"} and not task["ignored"]]
-        told += [
-            cell(voices.say(lambda speaker, task=task: f"{task['name'] or task['action']} – {speaker.known('status', task['status'])} ({task['host']})"))
-            for task in failed[:_TASKS_SHOWN]
-        ]
+        told += [cell(_ended_badly(voices, task)) for task in failed[:_TASKS_SHOWN]]
         first, *rest = told or [cell("–")]
         rows.append(
             [
@@ -214,6 +223,11 @@ def openly(voices: Voices, runs: Sequence[Mapping[str, Any]]) -> Table:
             ]
         )
     return Table("openly", word("openly"), columns, rows, (0, "descending"))
+
+
+def _ended_badly(voices: Voices, task: Mapping[str, Any]) -> Pair:
+    name, host = task["name"] or task["action"], task["host"]
+    return voices.say(lambda speaker: f"{name} – {speaker.known('status', task['status'])} ({host})")
 
 
 def times(voices: Voices, categories: Sequence[Mapping[str, Any]]) -> Table:

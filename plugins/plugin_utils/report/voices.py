@@ -38,6 +38,10 @@ class Voices:
         )
         return (french, english)
 
+    def template(self, key: str) -> Pair:
+        """The text of a key with its placeholders."""
+        return self.say(lambda speaker: speaker.template(key))
+
     def known(self, group: str, value: Any) -> Pair:
         """The word for a value such as an action, or the value itself."""
         return self.say(lambda speaker: speaker.known(group, value))

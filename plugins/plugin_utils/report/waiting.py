@@ -35,7 +35,8 @@ def questions(
             asked["unnamed"].append(way)
     for line in obsolete:
         if line["host"] not in pictured and not line["planned"]:
-            asked["obsolete"].append({**line, "ends": None, "root": False})
+            unseen = {"clients": [], "standing": "obsolete", "expiring": False, "root": False, "ends": None}
+            asked["obsolete"].append({**line, **unseen, "seen_at": line["last_found"]})
     pending = [run for run in runs if _lacks_agreement(run)]
     return [
         {"question": key, "ways": asked[key], "runs": pending if key == "agreement" else []}

@@ -194,7 +194,7 @@ WORDS: Mapping[str, str] = {
     "reset": "Tout afficher",
     "more_rows": "{count} lignes de plus ne sont pas montrées ici ; le fichier CSV les contient toutes.",
     "proof": "D'où viennent ces chiffres",
-    "proof_about": "Chaque intervention est inscrite au moment où elle a lieu dans un registre où rien ne s'efface.",
+    "proof_about": "Chaque intervention est inscrite, quand elle a lieu, dans un registre où rien ne s'efface.",
     "fleet_title": "Vue d'ensemble du parc",
     "fleet_clients": "Clients",
     "fleet_clients_about": "Le nom d'un client mène à son rapport.",
@@ -208,5 +208,5 @@ WORDS: Mapping[str, str] = {
     "fleet_open": "À signaler",
     "note": "Note",
     "agreements": "Accords et soldes",
-    "agreements_about": "Devis acceptés et contrats au décompte de temps ; le temps utilisé est compté dans le registre.",
+    "agreements_about": "Devis acceptés et contrats au décompte de temps ; le temps utilisé vient du registre.",
 }

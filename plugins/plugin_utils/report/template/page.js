@@ -183,7 +183,7 @@ Languages, filters, sorting and pages. What was recorded only ever becomes text 
       for (const row of this.found.slice(begin, begin + size)) {
         const line = make("tr");
         row.forEach((cell, column) => {
-          const node = make(column ? "td" : "th", this.columns[column].numeric ? "number" : "");
+          const node = make(column ? "td" : "th", this.columns[column]);
           if (!column) node.scope = "row";
           fill(node, cell, opened);
           line.append(node);
