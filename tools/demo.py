@@ -237,7 +237,7 @@ def tell_story(demo: Demo, language: str) -> list[Path]:
         "report_fleet": "true",
         "report_provider": "Example hosting",
     }
-    demo.play("report", *[word for name, value in wanted.items() for word in ("-e", f"{name}={value}")])
+    demo.play("report", "-e", json.dumps(wanted))
     pages = sorted(reports.rglob("*.html"))
     if not pages:
         raise DemoError("the report wrote no page")

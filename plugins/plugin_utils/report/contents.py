@@ -10,7 +10,7 @@ without them, and `faults` says what to install.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from typing import Any
 
@@ -200,7 +200,7 @@ def _questions(voices: Voices, questions: Sequence[Mapping[str, Any]], every: bo
             {
                 "title": voices.word(f"waiting_{question['question']}"),
                 "count": voices.number(len(table.rows)),
-                "table": table,
+                "table": replace(table, title=voices.word(f"waiting_{question['question']}")),
             }
         )
     return made

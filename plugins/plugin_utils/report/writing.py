@@ -14,7 +14,8 @@ from pathlib import Path
 
 def base_name(client: str | None, period: str, language: str, *, kind: str = "report") -> str:
     """A file name that is safe whatever the client is called, and that no two clients share."""
-    name = _safe(client or "all")
+    # A file system takes 255 bytes; the digest tells apart what is cut.
+    name = _safe(client or "all")[:80]
     if client and (name != client or client == "all"):
         name += "-" + hashlib.sha256(client.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return "-".join([kind, name, _safe(period), language])
