@@ -92,13 +92,6 @@ def wanted(connection: sqlite3.Connection, filters: Wanted) -> list[dict[str, An
     return found
 
 
-<<<<<<< HEAD
-def of_client(found: Iterable[dict[str, Any]], client: str | None) -> list[dict[str, Any]]:
-    """Of interventions read for everybody, those of one client, with nothing of the others."""
-    if client is None:
-        return list(found)
-    return [_for_client(run, client) for run in found if any(client in host["clients"] for host in run["hosts"])]
-=======
 def _run_ids(connection: sqlite3.Connection, filters: Wanted) -> list[str]:
     """Which runs may be wanted, by index: a ledger may hold a million, and one client's month a hundred."""
     conditions, parameters = ["s.kind = 'started'"], []
@@ -122,7 +115,6 @@ def _run_ids(connection: sqlite3.Connection, filters: Wanted) -> list[str]:
         parameters += values if alone == "0" else [*values, *values]
     sql = f"SELECT s.run_id FROM records s WHERE {' AND '.join(conditions)}"  # noqa: S608 - from this file alone
     return [str(run_id) for (run_id,) in connection.execute(sql, parameters)]
->>>>>>> main
 
 
 def clients(connection: sqlite3.Connection) -> list[str]:

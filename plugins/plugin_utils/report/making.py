@@ -69,7 +69,7 @@ def make(
         looks = last_looks(connection, end, client)
 
         def report_of(name: str | None) -> dict[str, Any]:
-            mine = found if name == client else reading.of_client(found, name)
+            mine = found if name == client else reading.interventions(connection, start, end, name)
             shown = [look for look in looks if name is None or name in look["clients"]]
             state = reading.state(connection, [run["run_id"] for run in mine if run["playbook"] != model.OWN_PLAYBOOK])
             return model.build(

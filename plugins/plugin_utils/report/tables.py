@@ -92,7 +92,8 @@ def interventions(
             _many([host["host"] for host in run["hosts"]]),
         ]
         if every_client:
-            row.insert(1, _many(sorted({name for host in run["hosts"] for name in host["clients"]})))
+            names = {name for host in run["hosts"] for name in host["clients"]}
+            row.insert(1, _many(sorted(names | set(run.get("clients") or []))))
         rows.append(row)
     return Table(name, word("interventions"), columns, rows, (0, "descending"))
 
@@ -101,6 +102,12 @@ def _below(voices: Voices, run: Mapping[str, Any]) -> list[Cell]:
     below = [cell(run["playbook"], c=1)] if run["playbook"] else []
     if run["check_mode"]:
         below.insert(0, cell(voices.word("check_mode"), b="plain"))
+    if run.get("origin") == "manual":
+        below.insert(0, cell(voices.word("manual"), b="plain"))
+    for key in ("ticket", "quote"):
+        numbers = run.get(f"{key}s") or []
+        if numbers:
+            below.append(cell(voices.word(f"{key}_named", number=", ".join(map(str, numbers)))))
     if run["note"]:
         below.append(cell(run["note"]))
     return below
@@ -216,7 +223,7 @@ def openly(voices: Voices, runs: Sequence[Mapping[str, Any]]) -> Table:
         rows.append(
             [
                 cell(voices.moment(run["started_at"]), s=run["started_at"]),
-                cell(voices.label(run), m=[cell(run["playbook"], c=1)]),
+                cell(voices.label(run), m=_below(voices, run)),
                 cell(voices.known("outcome", run["outcome"]), b=_BADGES.get(run["outcome"], "bad") or "plain"),
                 _many([host["host"] for host in run["hosts"]]),
                 {**first, **({"m": rest} if rest else {})},

@@ -207,6 +207,9 @@ WORDS: Mapping[str, str] = {
     "fleet_waiting": "Waiting",
     "fleet_open": "To be said",
     "note": "Note",
+    "manual": "Done by hand",
+    "ticket_named": "Ticket {number}",
+    "quote_named": "Quote {number}",
     "agreements": "Agreements and balances",
     "agreements_about": "Accepted quotes and time-count contracts; the time used is counted from the ledger.",
 }

@@ -207,6 +207,9 @@ WORDS: Mapping[str, str] = {
     "fleet_waiting": "En attente",
     "fleet_open": "À signaler",
     "note": "Note",
+    "manual": "Intervention manuelle",
+    "ticket_named": "Ticket {number}",
+    "quote_named": "Devis {number}",
     "agreements": "Accords et soldes",
     "agreements_about": "Devis acceptés et contrats au décompte de temps ; le temps utilisé vient du registre.",
 }
