@@ -102,8 +102,9 @@ def _below(voices: Voices, run: Mapping[str, Any]) -> list[Cell]:
     below = [cell(run["playbook"], c=1)] if run["playbook"] else []
     if run["check_mode"]:
         below.insert(0, cell(voices.word("check_mode"), b="plain"))
-    if run.get("origin") == "manual":
-        below.insert(0, cell(voices.word("manual"), b="plain"))
+    origin = run.get("origin") or "playbook"
+    if origin != "playbook":
+        below.insert(0, cell(voices.word("manual") if origin == "manual" else origin, b="plain"))
     for key in ("ticket", "quote"):
         numbers = run.get(f"{key}s") or []
         if numbers:
