@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import COUNTS, run_verdict
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.schema import CLIENTS
 
 _IN = "run_id IN (SELECT value FROM json_each(?))"
 
@@ -71,10 +72,9 @@ def wanted(connection: sqlite3.Connection, filters: Wanted) -> list[dict[str, An
     said = _bodies(connection, listed, record.ANNOTATED)
     corrections = _bodies(connection, listed, record.CORRECTED)
     found: list[dict[str, Any]] = []
-    for row in connection.execute(
-        f"SELECT * FROM interventions WHERE {_IN} ORDER BY started_at, run_id",  # noqa: S608
-        (listed,),
-    ):
+    # Sorted here: asked to sort, SQLite would walk all runs by time instead of looking these up.
+    rows = connection.execute(f"SELECT * FROM interventions WHERE {_IN}", (listed,)).fetchall()  # noqa: S608
+    for row in sorted(rows, key=lambda row: (row["started_at"], row["run_id"])):
         run_id = str(row["run_id"])
         whole = _whole(row, corrections[run_id])
         whole["hosts"] = sorted((_host(item) for item in hosts[run_id]), key=lambda host: str(host["host"]))
@@ -99,30 +99,43 @@ def _run_ids(connection: sqlite3.Connection, filters: Wanted) -> list[str]:
         if value is not None:
             conditions.append(condition)
             parameters.append(value)
-    for name, value in (("host", filters.host), ("client", filters.client)):
-        if value is None:
-            continue
-        if name == "host":
-            test, values = "h.host = ?", [value]
-            alone = "0"
-        else:
-            # The quoted name, as JSON spells it, is a cheap first look; what decides is the list itself, later.
-            pattern = json.dumps(value, ensure_ascii=False)
-            test, values = "instr(h.body, ?)", [pattern]
-            alone = "instr(s.body, ?)"
-        exists = f"EXISTS (SELECT 1 FROM records h WHERE h.run_id = s.run_id AND h.kind = 'host' AND {test})"  # noqa: S608
-        conditions.append(f"({exists} OR {alone})")
-        parameters += values if alone == "0" else [*values, *values]
+    if filters.host is not None:
+        conditions.append(
+            "EXISTS (SELECT 1 FROM records h WHERE h.run_id = s.run_id AND h.kind = 'host' AND h.host = ?)"
+        )
+        parameters.append(filters.host)
+    if filters.client is not None:
+        conditions.append("s.run_id IN (SELECT value FROM json_each(?))")
+        parameters.append(json.dumps(_runs_of_client(connection, filters.client, filters.start or "")))
     sql = f"SELECT s.run_id FROM records s WHERE {' AND '.join(conditions)}"  # noqa: S608 - from this file alone
     return [str(run_id) for (run_id,) in connection.execute(sql, parameters)]
 
 
+def _runs_of_client(connection: sqlite3.Connection, client: str, since: str) -> list[str]:
+    """Runs with a host of that client, or recorded for it by name. A run's rows are never older than its start."""
+    found: set[str] = set()
+    sql = f"SELECT run_id FROM records WHERE {CLIENTS} = ? AND kind = ? AND at >= ?"  # noqa: S608
+    for listed in _client_lists(connection):
+        if client in json.loads(listed):
+            for kind in (record.HOST, record.STARTED):
+                found.update(str(run_id) for (run_id,) in connection.execute(sql, (listed, kind, since)))
+    return sorted(found)
+
+
+def _client_lists(connection: sqlite3.Connection) -> list[str]:
+    """Every list of clients that some row has. From one to the next by the index: there are few, in many rows."""
+    found: list[str] = []
+    sql = f"SELECT min({CLIENTS}) FROM records WHERE {CLIENTS} > ?"  # noqa: S608
+    (following,) = connection.execute(sql, ("",)).fetchone()
+    while following is not None:
+        found.append(str(following))
+        (following,) = connection.execute(sql, (following,)).fetchone()
+    return found
+
+
 def clients(connection: sqlite3.Connection) -> list[str]:
     """Every client that the ledger knows, sorted."""
-    rows = connection.execute(
-        "SELECT DISTINCT json_extract(body, '$.clients') FROM records WHERE kind IN ('host', 'started')"
-    )
-    return sorted({name for (text,) in rows for name in json.loads(text or "[]")})
+    return sorted({str(name) for listed in _client_lists(connection) for name in json.loads(listed)})
 
 
 def state(connection: sqlite3.Connection, run_ids: Iterable[str]) -> dict[str, Any]:

@@ -127,7 +127,11 @@ class Recorder:
 
         counted: whether Ansible's own statistics count it, too. pretended: whether the task ran in check mode.
         """
-        self._seen.setdefault(host, Counter())[status] += 1
+        # Once for each result of a run: no new Counter for a host that has one.
+        seen = self._seen.get(host)
+        if seen is None:
+            seen = self._seen[host] = Counter()
+        seen[status] += 1
         if counted:
             self._results += 1
         if pretended:

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading, record
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading, record, spot_check
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.verification import verify
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
     contents,
@@ -64,8 +63,8 @@ def make(
     speaker = Speaker(language, period.zone)
     with ledger.reading() as connection:
         known = tuple(reading.clients(connection))
-        faults = verify(connection).faults
         found = reading.interventions(connection, start, end, client)
+        faults = spot_check.faults(connection, start, end, [run["run_id"] for run in found])
         looks = last_looks(connection, end, client)
 
         def report_of(name: str | None) -> dict[str, Any]:
