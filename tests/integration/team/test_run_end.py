@@ -43,6 +43,7 @@ def run(path: Path, url: str, *command: str) -> tuple[int, str, float]:
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     return done.returncode, done.stdout + done.stderr, time.monotonic() - begun
 
