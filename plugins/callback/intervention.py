@@ -130,6 +130,7 @@ class CallbackModule(CallbackBase):
         self._labels = {}
         self._base = Path()
         self._playbook = ""
+        self._running = None
         self._before = {}
         self._pid = os.getpid()
         self._push = True
@@ -144,6 +145,7 @@ class CallbackModule(CallbackBase):
                 inspection,
                 location,
                 recorder,
+                running,
                 store,
             )
 
@@ -154,6 +156,8 @@ class CallbackModule(CallbackBase):
             self._labels = {}
             ledger = store.Ledger(location.chosen_path(self.get_option("ledger")))
             self._recorder = recorder.Recorder(ledger)
+            self._running = running.Running(self._recorder.run_id)
+            running.begin(self._running)
             reaped = self._recorder.start(self._started(playbook, path))
         except Exception as error:  # noqa: BLE001 - whatever it was, the run is not recorded: that must be decided here
             self._cannot_record(error)
@@ -232,6 +236,7 @@ class CallbackModule(CallbackBase):
         recorder, self._recorder = self._recorder, None
         if recorder is None or not recorder.open:
             return
+        self._forget_running()
         expected = None
         if counts is not None:
             sums: Counter[str] = Counter()
@@ -269,8 +274,16 @@ class CallbackModule(CallbackBase):
                 f"intervention: recorded here; {pushed.remaining} rows wait for the shared ledger. {pushed.problem}"
             )
 
+    def _forget_running(self):
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import running
+
+        self._running = None
+        running.end()
+
     def _cannot_record(self, error):
         recorder = self._recorder
+        if recorder is None or not recorder.open:
+            self._forget_running()
         if self.get_option("ledger_error") == "block":
             self._recorder = None
             self._say_unrecorded(recorder, error, "block")
@@ -342,7 +355,10 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_skipped(self, result):
         if self._recorder is not None:
-            self._recorder.result(result.host.get_name(), "skipped", counted=False)
+            label = self._labels.get(result.task._uuid)
+            # Some modules skip what they would do in check mode: that was a dry run as well.
+            pretended = label is not None and label.check_mode
+            self._recorder.result(result.host.get_name(), "skipped", counted=False, pretended=pretended)
 
     def _result(self, result, status, *, stored, ignored=False):
         recorder = self._recorder
@@ -355,13 +371,21 @@ class CallbackModule(CallbackBase):
         first, also = {"changed": ("ok", "changed"), "ignored": ("ok", "ignored")}.get(
             "ignored" if ignored else status, (status, None)
         )
-        recorder.result(host, first, counted=status in {"failed", "unreachable"} or not isinstance(task, TaskInclude))
+        recorder.result(
+            host,
+            first,
+            counted=status in {"failed", "unreachable"} or not isinstance(task, TaskInclude),
+            pretended=label.check_mode,
+        )
         if also:
             recorder.result(host, also, counted=False)
         if stored:
             recorder.task(host, status, label.described(), ignored=ignored)
         if not label.core and status != "unreachable":
             recorder.entry_points(host, result.result)
+            if self._running is not None:
+                for mark, fields in self._running.recognised(result.result):
+                    recorder.annotated(mark, fields)
             self._boundary()
 
     def _boundary(self):

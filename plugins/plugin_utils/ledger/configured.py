@@ -16,15 +16,16 @@ def configured_path(given: str | None = None) -> Path:
     """The path given, else the one in the callback's settings (ansible.cfg or environment), else the default."""
     if given:
         return chosen_path(given)
-    return chosen_path(_setting("ledger"))
+    return chosen_path(configured_setting("ledger"))
 
 
 def configured_shared() -> str | None:
     """The shared ledger's URL in the callback's settings; None when there is none."""
-    return _setting("shared")
+    return configured_setting("shared")
 
 
-def _setting(name: str) -> str | None:
+def configured_setting(name: str) -> str | None:
+    """What ansible.cfg or the environment says for the callback; None when neither says anything."""
     from ansible import constants
     from ansible.plugins.loader import callback_loader
 

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Any
 
+# Made once: json.dumps builds a new one for each call that asks for anything unusual.
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 GENESIS = "0" * 64
 CHAIN_FORMAT = 1
 TEXT_LIMIT = 2000
@@ -23,6 +25,7 @@ STARTED = "started"
 ENDED = "ended"
 INTERRUPTED = "interrupted"
 CORRECTED = "corrected"
+ANNOTATED = "annotated"
 HOST = "host"
 HOST_RESULT = "host_result"
 TASK = "task"
@@ -31,7 +34,10 @@ CHANGE = "change"
 SIGNED = "signed"
 GATE = "gate"
 ACCESS_REVIEW = "access_review"
-KINDS = (STARTED, ENDED, INTERRUPTED, CORRECTED, HOST, HOST_RESULT, TASK, REVIEW, CHANGE, GATE, ACCESS_REVIEW, SIGNED)
+KINDS = (
+    *(STARTED, ENDED, INTERRUPTED, CORRECTED, ANNOTATED),
+    *(HOST, HOST_RESULT, TASK, REVIEW, CHANGE, GATE, ACCESS_REVIEW, SIGNED),
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def stamp(moment: datetime) -> str:
 
 def canonical(value: Any) -> str:
     """The one spelling of a plain value: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODE(value)
 
 
 def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:

@@ -61,7 +61,10 @@ class Recorder:
         self._expected: Counter[str] = Counter()
         self._clients: dict[str, list[str]] = {}
         self._seen: dict[str, Counter[str]] = {}
+        self._marks: set[str] = set()
         self._results = 0
+        self._pretended = 0
+        self._done = 0
         self._begun = 0.0
         self._not_before = 0.0
         self._spent = 0.0
@@ -108,11 +111,18 @@ class Recorder:
             self._clients[name] = list(clients)
             self._add(record.HOST, {"clients": list(clients)}, host=name)
 
-    def result(self, host: str, status: str, *, counted: bool = True) -> None:
-        """One task ended on one host. counted: whether Ansible's own statistics count it, too."""
+    def result(self, host: str, status: str, *, counted: bool = True, pretended: bool = False) -> None:
+        """One task ended on one host.
+
+        counted: whether Ansible's own statistics count it, too. pretended: whether the task ran in check mode.
+        """
         self._seen.setdefault(host, Counter())[status] += 1
         if counted:
             self._results += 1
+        if pretended:
+            self._pretended += 1
+        elif counted:
+            self._done += 1
 
     def included(self, hosts: int) -> None:
         """An include was done for that many hosts: Ansible counts each as one result."""
@@ -130,6 +140,14 @@ class Recorder:
             self._add(record.REVIEW, {**extracted.review, "clients": clients}, host=host)
             for change in extracted.changes:
                 self._add(record.CHANGE, {**change, "clients": clients}, host=host)
+
+    def annotated(self, mark: str, fields: Mapping[str, Any]) -> bool:
+        """What a task says of this run. The same mark counts once, on however many hosts; True when it is new."""
+        if mark in self._marks:
+            return False
+        self._marks.add(mark)
+        self._add(record.ANNOTATED, fields, uid=f"{self.run_id}:{record.ANNOTATED}:{mark}")
+        return True
 
     def boundary(self) -> LedgerError | None:
         """Commit what has gathered, unless commits cost too much. Returns the first failure once; rows are kept."""
@@ -183,6 +201,8 @@ class Recorder:
                 {
                     "outcome": decided,
                     "changed": total["changed"] > 0,
+                    # A play may ask for check mode itself: then nothing was changed, though no --check was given.
+                    "check_mode": bool(self._pretended and not self._done),
                     "counts": total,
                     "duration_seconds": round(self._monotonic() - self._begun, 3),
                     "results": {"seen": self._results, "expected": expected_results},

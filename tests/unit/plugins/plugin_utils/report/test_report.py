@@ -124,7 +124,7 @@ def test_a_correction_needs_a_known_run_a_name_and_something_to_correct(story: A
         correct(story.ledger, "nope", by="ada", reason="r", now=NOW, note="n")
     with pytest.raises(ValueError, match="'by'"):
         correct(story.ledger, run_id, by=" ", reason="r", now=NOW, note="n")
-    with pytest.raises(ValueError, match="'category' or 'note'"):
+    with pytest.raises(ValueError, match="'category', 'note' or 'duration'"):
         correct(story.ledger, run_id, by="ada", reason="r", now=NOW)
 
 
