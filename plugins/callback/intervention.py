@@ -82,6 +82,29 @@ options:
       - {section: callback_intervention, key: ledger_error}
     env:
       - {name: INFOGERANCE_PERIMETER_LEDGER_ERROR}
+  shared:
+    description:
+      - SQLAlchemy URL of a ledger that a team shares, a PostgreSQL database, as in
+        V(postgresql+psycopg://ctl1@db.example.org/perimeter_ledger). The local ledger is pushed there after each run.
+      - When it cannot be reached, the run's record waits in the local ledger, and the callback says how many rows wait.
+      - Over a network C(sslmode) is C(verify-full) unless the URL says otherwise. Let the password come from a passfile
+        (C(?passfile=/path) or E(PGPASSFILE)). It is never recorded nor shown.
+      - Needs SQLAlchemy 2, psycopg 3 and tenacity on the controller.
+    type: str
+    ini:
+      - {section: callback_intervention, key: shared}
+    env:
+      - {name: INFOGERANCE_PERIMETER_SHARED}
+  shared_wait:
+    description:
+      - How many seconds a run's end may wait for the shared ledger. After one time-out no further push is tried in the
+        same command.
+    type: float
+    default: 2.0
+    ini:
+      - {section: callback_intervention, key: shared_wait}
+    env:
+      - {name: INFOGERANCE_PERIMETER_SHARED_WAIT}
 """
 
 EXAMPLES = r"""
@@ -92,6 +115,7 @@ EXAMPLES = r"""
 # [callback_intervention]
 # ledger = /srv/ansible/ledger.sqlite3
 # ledger_error = block
+# shared = postgresql+psycopg://ctl1@db.example.org/perimeter_ledger?passfile=/etc/infogerance-perimeter/pgpass
 """
 
 import atexit
@@ -145,6 +169,7 @@ class CallbackModule(CallbackBase):
         self._decision = None
         self._targets = {}
         self._pid = os.getpid()
+        self._push = True
         atexit.register(self._at_exit)
 
     # The run's start and ends
@@ -366,6 +391,30 @@ class CallbackModule(CallbackBase):
             self._say_unrecorded(recorder, error)
         else:
             self._display.vv(f"intervention {recorder.run_id} recorded: {decided}")
+            self._push_shared(recorder)
+
+    def _push_shared(self, recorder):
+        url = self.get_option("shared")
+        if not url or not self._push:
+            return
+        try:
+            from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import pushing
+
+            pushed = pushing.push(recorder.ledger, url, self.get_option("shared_wait"))
+        except Exception as error:  # noqa: BLE001 - the run is recorded; what is left is to say that it is not shared
+            from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import last_resort
+
+            self._display.warning(f"intervention: recorded here, not pushed. {last_resort.reason(error)}")
+            return
+        for sentence in (*pushed.refused, *pushed.notices):
+            self._display.warning(f"intervention: shared ledger: {sentence}")
+        if pushed.problem:
+            # Another playbook of this command would only wait again.
+            self._push = False
+        if not pushed.complete:
+            self._display.warning(
+                f"intervention: recorded here; {pushed.remaining} rows wait for the shared ledger. {pushed.problem}"
+            )
 
     def _cannot_record(self, error):
         recorder = self._recorder

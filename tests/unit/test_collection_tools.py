@@ -59,9 +59,9 @@ def test_the_search_path_for_ansible_test_names_no_shim(tmp_path: Path, monkeypa
 
 
 def test_the_stamp_follows_the_wanted_versions() -> None:
-    pyproject = b'[dependency-groups]\ncontroller = ["a>=1"]\ndev = ["b>=%d"]\nother = ["c"]\n'
+    pyproject = b'[dependency-groups]\ncontroller = ["a>=1"]\nteam = ["t"]\ndev = ["b>=%d"]\nother = ["c"]\n'
     first, second = (setup.wanted(pyproject % number) for number in (1, 2))
-    assert first == ["a>=1", "b>=1"]
+    assert first == ["a>=1", "t", "b>=1"]
     assert setup.fingerprint(first) == setup.fingerprint(setup.wanted(pyproject % 1))
     assert setup.fingerprint(first) != setup.fingerprint(second)
 

@@ -16,10 +16,19 @@ def configured_path(given: str | None = None) -> Path:
     """The path given, else the one in the callback's settings (ansible.cfg or environment), else the default."""
     if given:
         return chosen_path(given)
+    return chosen_path(_setting("ledger"))
+
+
+def configured_shared() -> str | None:
+    """The shared ledger's URL in the callback's settings; None when there is none."""
+    return _setting("shared")
+
+
+def _setting(name: str) -> str | None:
     from ansible import constants
     from ansible.plugins.loader import callback_loader
 
     # Its documentation defines the settings; they are known only once it is loaded, under the name it was loaded by.
     plugin = callback_loader.get(_CALLBACK, class_only=True)
-    value = constants.config.get_config_value("ledger", plugin_type="callback", plugin_name=plugin._load_name)
-    return chosen_path(str(value) if value else None)
+    value = constants.config.get_config_value(name, plugin_type="callback", plugin_name=plugin._load_name)
+    return str(value) if value else None

@@ -67,6 +67,11 @@ class Recorder:
         self._spent = 0.0
 
     @property
+    def ledger(self) -> Ledger:
+        """Where it records."""
+        return self._ledger
+
+    @property
     def mine(self) -> bool:
         """False in a forked worker, which must never write."""
         return self._pid == os.getpid()

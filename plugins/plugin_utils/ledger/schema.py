@@ -100,7 +100,24 @@ _VERSION_1 = (
       FROM records WHERE kind = 'corrected'""",
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = (_VERSION_1,)
+_VERSION_2 = (
+    # The rows as each writer chained them. The shared ledger has a relation of this name, too.
+    """CREATE VIEW chained AS
+      SELECT id, writer, seq, uid, run_id, kind, at, host, body, previous, digest FROM records""",
+    # How far a shared ledger has acknowledged each writer's rows. Beside the chain, because it is no fact of the past:
+    # without it a push only asks the shared ledger again.
+    """CREATE TABLE pushed (
+      target TEXT NOT NULL,
+      ledger_id TEXT NOT NULL,
+      writer TEXT NOT NULL,
+      seq INTEGER NOT NULL,
+      digest TEXT NOT NULL,
+      at TEXT NOT NULL,
+      PRIMARY KEY (target, ledger_id, writer)
+    )""",
+)
+
+MIGRATIONS: tuple[Sequence[str], ...] = (_VERSION_1, _VERSION_2)
 
 
 def migrate(connection: sqlite3.Connection, ledger_id: str, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> int:
