@@ -1,0 +1,231 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ways in, each with how it is made and how it must be told. docs/ways_in.md is made of this table."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from dataclasses import dataclass
+
+
+def key(name: str) -> str:
+    """A well-formed public key that nobody has the other half of."""
+    kind = b"ssh-ed25519"
+    point = hashlib.sha256(name.encode()).digest()
+    blob = struct.pack(">I", len(kind)) + kind + struct.pack(">I", len(point)) + point
+    return f"ssh-ed25519 {base64.b64encode(blob).decode()} {name}"
+
+
+ALICE_KEY, BOB_KEY, NOBODYS_KEY = key("alice@laptop"), key("bob@home"), key("unknown")
+BOB_PEER = base64.b64encode(hashlib.sha256(b"peer").digest()).decode()
+HASH = "$6$ways$6kLZoS7Hp6TqYV8gSg5T8Vn0OLvHbxyeS2OVLnB8rP6.5lJcZkl9hNAHcwqSWjT3.YZbVgkl/nk1bEQpWS2Ml0"
+
+#: People on every host, before anything is planted.
+PEOPLE = f"""
+set -e
+for name in alice bob carol; do useradd -m -s /bin/bash -p '*' "$name"; done
+gpasswd -a alice adm
+install -d -m 700 -o alice -g alice /home/alice/.ssh
+echo '{ALICE_KEY}' | install -m 600 -o alice -g alice /dev/stdin /home/alice/.ssh/authorized_keys
+"""
+
+OF_THE_LAB = [
+    {"kind": "sudo_rule", "path": "/etc/sudoers.d/deploy", "reason": "the lab's login becomes root"},
+    {"kind": "systemd_unit", "path": "/etc/systemd/system/lab-prepare.service", "reason": "the lab's boot script"},
+]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way. ``plant`` makes it, as root; the finding must have this kind, path and account.
+
+    ``entry`` must be a part of the finding's entry. ``sees`` tells which peers see it: osquery's tables, lynis,
+    checks like evocheck's.
+    """
+
+    name: str
+    plant: str
+    kind: str
+    path: str
+    account: str | None = None
+    entry: str = ""
+    person: str | None = None
+    osquery: str = ""
+    evocheck: str = ""
+
+    @property
+    def family(self) -> str:
+        return next(name for name, rows in FAMILIES.items() if self in rows)
+
+
+def put(line: str, path: str, owner: str = "root", mode: str = "644") -> str:
+    """Append a line as somebody's file."""
+    folder = path.rpartition("/")[0]
+    own = f"install -d -o {owner} -g {owner} {folder}" if path.startswith("/home/") else f"mkdir -p {folder}"
+    return f"{own}; printf '%s\\n' '{line}' >> {path}; chown {owner}:{owner} {path}; chmod {mode} {path}"
+
+
+SSHD = "/etc/ssh/sshd_config.d/ways.conf"
+SSH = (
+    Way(
+        "a second key of a declared account",
+        put(NOBODYS_KEY, "/home/alice/.ssh/authorized_keys", "alice", "600"),
+        "ssh_key", "/home/alice/.ssh/authorized_keys", "alice", "SHA256:", "alice.martin",
+        osquery="authorized_keys",
+    ),
+    Way(
+        "a leaver's key in root's account",
+        put(BOB_KEY, "/root/.ssh/authorized_keys", mode="600"),
+        "ssh_key", "/root/.ssh/authorized_keys", "root", "SHA256:", "bob.leroy", osquery="authorized_keys",
+    ),
+    Way(
+        "a key in authorized_keys2",
+        put(BOB_KEY, "/home/carol/.ssh/authorized_keys2", "carol", "600"),
+        "ssh_key", "/home/carol/.ssh/authorized_keys2", "carol", "SHA256:", "bob.leroy", osquery="authorized_keys",
+    ),
+    Way(
+        "a key of a system account",
+        "usermod -s /bin/bash -d /var/lib/backup-pull backup; "
+        + put(BOB_KEY, "/var/lib/backup-pull/.ssh/authorized_keys"),
+        "ssh_key", "/var/lib/backup-pull/.ssh/authorized_keys", "backup", "SHA256:", "bob.leroy",
+        osquery="authorized_keys",
+    ),
+    Way(
+        "a certificate authority in a key file",
+        put("cert-authority " + key("authority"), "/home/bob/.ssh/authorized_keys", "bob", "600"),
+        "ssh_certificate_authority", "/home/bob/.ssh/authorized_keys", "bob", "SHA256:", "bob.leroy",
+        osquery="authorized_keys",
+    ),
+    Way(
+        "a linked key file",
+        "install -d -o bob -g bob -m 700 /home/bob/.ssh; ln -s /home/bob/k /home/bob/.ssh/authorized_keys2;"
+        " chown -h bob /home/bob/.ssh/authorized_keys2",
+        "ssh_key_file_unread", "/home/bob/.ssh/authorized_keys2", "bob", "", "bob.leroy",
+    ),
+    Way(
+        "a principal of a certificate",
+        put("AuthorizedPrincipalsFile .ssh/principals", SSHD) + "; "
+        + put("bob-laptop", "/home/carol/.ssh/principals", "carol", "600"),
+        "ssh_principal", "/home/carol/.ssh/principals", "carol", "bob-laptop", "bob.leroy",
+    ),
+    Way("a trusted certificate authority", put("TrustedUserCAKeys /etc/ssh/ca.pub", SSHD), "ssh_trusted_ca", SSHD),
+    Way(
+        "a program that tells keys",
+        put("AuthorizedKeysCommand /usr/bin/true", SSHD) + "; " + put("AuthorizedKeysCommandUser nobody", SSHD),
+        "ssh_keys_command", SSHD,
+    ),
+    Way(
+        "a program that tells principals",
+        put("AuthorizedPrincipalsCommand /usr/bin/true", SSHD)
+        + "; " + put("AuthorizedPrincipalsCommandUser nobody", SSHD),
+        "ssh_principals_command", SSHD,
+    ),
+    Way("trust in other hosts' word", put("HostbasedAuthentication yes", SSHD), "ssh_host_based", SSHD),
+    Way("a Kerberos realm", put("GSSAPIAuthentication yes", SSHD), "ssh_gssapi", SSHD),
+    Way("empty passwords allowed", put("PermitEmptyPasswords yes", SSHD), "ssh_empty_passwords", SSHD),
+    Way("lax key files", put("StrictModes no", SSHD), "ssh_lax_modes", SSHD),
+    Way("a subsystem that is a shell", put("Subsystem shell /bin/sh", SSHD), "ssh_subsystem", SSHD, entry="shell"),
+    Way("the user's environment", put("PermitUserEnvironment yes", SSHD), "ssh_user_environment", SSHD),
+    Way(
+        "a certificate authority inside a Match block",
+        put("Match Address 198.51.100.0/24", "/etc/ssh/sshd_config.d/zz-match.conf") + "; "
+        + put("TrustedUserCAKeys /etc/ssh/other.pub", "/etc/ssh/sshd_config.d/zz-match.conf"),
+        "ssh_trusted_ca", "/etc/ssh/sshd_config.d/zz-match.conf",
+    ),
+    Way(
+        "a second SSH server",
+        "printf 'Port 2222\\nHostKey /etc/ssh/ssh_host_ed25519_key\\nPidFile none\\n' > /root/.other_sshd;"
+        " /usr/sbin/sshd -f /root/.other_sshd",
+        "ssh_second_server", "/usr/sbin/sshd", None, "/root/.other_sshd", osquery="processes, listening_ports",
+    ),
+    Way(
+        "hosts.equiv", put("198.51.100.9 bob", "/etc/hosts.equiv"), "hosts_equiv", "/etc/hosts.equiv",
+        person="bob.leroy",
+    ),
+    Way("shosts.equiv", put("+", "/etc/ssh/shosts.equiv"), "hosts_equiv", "/etc/ssh/shosts.equiv"),
+    Way(
+        ".shosts", put("198.51.100.9 bob", "/home/bob/.shosts", "bob"), "rhosts", "/home/bob/.shosts", "bob", "",
+        "bob.leroy",
+    ),
+    Way(".rhosts of root", put("+ +", "/root/.rhosts"), "rhosts", "/root/.rhosts", "root"),
+    Way(".k5login", put("bob@EXAMPLE.ORG", "/root/.k5login"), "k5login", "/root/.k5login", "root"),
+    Way("~/.ssh/rc", put("id", "/home/bob/.ssh/rc", "bob"), "ssh_rc", "/home/bob/.ssh/rc", "bob", "", "bob.leroy"),
+    Way("sshrc for everybody", put("id", "/etc/ssh/sshrc"), "ssh_rc", "/etc/ssh/sshrc"),
+    Way(
+        "~/.ssh/environment",
+        put("PermitUserEnvironment yes", SSHD) + "; "
+        + put("LD_PRELOAD=/tmp/x.so", "/home/bob/.ssh/environment", "bob"),
+        "ssh_environment", "/home/bob/.ssh/environment", "bob", "", "bob.leroy",
+    ),
+    Way(
+        "a key in /etc/skel", put(BOB_KEY, "/etc/skel/.ssh/authorized_keys"),
+        "ssh_key_in_skel", "/etc/skel/.ssh/authorized_keys", person="bob.leroy",
+    ),
+    Way(
+        "a key in cloud-init",
+        put("ssh_authorized_keys:", "/etc/cloud/cloud.cfg.d/90-keys.cfg") + "; "
+        + put("  - " + BOB_KEY, "/etc/cloud/cloud.cfg.d/90-keys.cfg"),
+        "ssh_key_in_cloud_init", "/etc/cloud/cloud.cfg.d/90-keys.cfg", person="bob.leroy",
+    ),
+    Way(
+        "a key for dropbear at boot", put(BOB_KEY, "/etc/dropbear/initramfs/authorized_keys"),
+        "ssh_key_of_other_server", "/etc/dropbear/initramfs/authorized_keys", person="bob.leroy",
+    ),
+)  # fmt: skip
+
+ACCOUNTS = (
+    Way(
+        "a second root",
+        "printf 'toor:x:0:0::/root:/bin/bash\\n' >> /etc/passwd; printf 'toor:*:::::::\\n' >> /etc/shadow",
+        "uid0_account", "/etc/passwd", "toor", osquery="users", evocheck="uid 0 twice",
+    ),
+    Way(
+        "a shared uid",
+        "printf 'bob2:x:%s:%s::/home/bob2:/bin/bash\\n' $(id -u bob) $(id -g bob) >> /etc/passwd;"
+        " printf 'bob2:*:::::::\\n' >> /etc/shadow",
+        "shared_uid", "/etc/passwd", "bob2", osquery="users",
+    ),
+    Way(
+        "a reused uid",
+        "useradd -M -u 2345 fresh; install -d -m 700 /var/lib/infogerance-perimeter;"
+        " printf '%s' '{\"version\": 1, \"accounts\": {}, \"disabled\": {}, \"tombstones\": [{\"name\": \"gone\","
+        " \"uid\": 2345, \"at\": \"2026-11-01T00:00:00Z\", \"archive\": \"\"}]}'"
+        " > /var/lib/infogerance-perimeter/ssh_accounts.json",
+        "reused_uid", "/etc/passwd", "fresh", "2345",
+    ),
+    Way("an empty password", "usermod -p '' carol", "empty_password", "/etc/shadow", "carol", osquery="shadow"),
+    Way(
+        "a password that sshd takes", f"usermod -p '{HASH}' bob", "password_login", "/etc/shadow", "bob", "",
+        "bob.leroy", osquery="shadow",
+    ),
+    Way(
+        "a system account with a password", f"usermod -s /bin/sh -p '{HASH}' games", "system_account_password",
+        "/etc/shadow", "games", osquery="shadow, users",
+    ),
+    Way(
+        "a password in passwd",
+        f"useradd -M open1; sed -i 's#^open1:x:#open1:{HASH}:#' /etc/passwd",
+        "password_in_passwd", "/etc/passwd", "open1",
+    ),
+    Way("a group's password", f"groupadd ops; sed -i 's#^ops:!#ops:{HASH}#' /etc/gshadow", "group_password",
+        "/etc/gshadow", None, "ops"),
+    Way("an administrator of a group", "gpasswd -A bob adm", "group_administrator", "/etc/gshadow", "bob", "adm",
+        "bob.leroy"),
+    Way("accounts of NIS", "printf '+::::::\\n' >> /etc/passwd", "nis_accounts", "/etc/passwd", None, "+"),
+    Way("subordinate uids that are real ones", "printf 'bob:0:65536\\n' >> /etc/subuid", "subordinate_uids",
+        "/etc/subuid", "bob", "bob:0", "bob.leroy"),
+    Way("shadow that everybody reads", "chmod 644 /etc/shadow", "account_file_mode", "/etc/shadow",
+        osquery="file", evocheck="modes of account files"),
+    Way("a home that is another's", "useradd -m -s /bin/bash -p '*' eve; chown bob /home/eve", "foreign_home",
+        "/home/eve", "eve"),
+    Way("a home that everybody writes", "useradd -m -s /bin/bash -p '*' frank; chmod 777 /home/frank", "writable_home",
+        "/home/frank", "frank", evocheck="modes of homes"),
+    Way("a directory service", "sed -i 's/^passwd:.*/passwd: files systemd sss/' /etc/nsswitch.conf",
+        "directory_accounts", "/etc/nsswitch.conf", None, "sss"),
+)  # fmt: skip
+
+FAMILIES: dict[str, tuple[Way, ...]] = {"ssh": SSH, "accounts": ACCOUNTS}
+WAYS = [way for rows in FAMILIES.values() for way in rows]
