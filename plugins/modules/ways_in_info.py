@@ -79,8 +79,8 @@ options:
     description: Which families of ways to look at.
     type: list
     elements: str
-    choices: [ssh, accounts]
-    default: [ssh, accounts]
+    choices: [ssh, accounts, privilege]
+    default: [ssh, accounts, privilege]
   accept:
     description:
       - Ways that were looked at and may stand. They move to RV(declared), with the reason.

@@ -117,6 +117,7 @@ class Context:
         self._told: set[str] = set()
         self._processes: ProcessTable | None = None
         self._grants: list[Grant] | None = None
+        self._homes: list[tuple[Account, str]] | None = None
         self.sudoers = Sudoers()
 
     # -- accounts ---------------------------------------------------------------------------------------------
@@ -146,6 +147,13 @@ class Context:
             seen.add(home)
             if self.reachable(home, account.name):
                 yield account, home
+
+    @property
+    def homes_list(self) -> list[tuple[Account, str]]:
+        """The same as a list, the longest path first: for telling whose a file is."""
+        if self._homes is None:
+            self._homes = sorted(self.homes(), key=lambda row: -len(row[1]))
+        return self._homes
 
     @property
     def grants(self) -> list[Grant]:

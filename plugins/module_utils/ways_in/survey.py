@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import accounts, ssh_files, ssh_keys, ssh_server
+from . import accounts, pam, privilege, setuid, ssh_files, ssh_keys, ssh_server
 from .context import Context
 from .family import Finding, Look
 
@@ -30,6 +30,7 @@ __all__ = ["FAMILIES", "Survey", "survey"]
 FAMILIES: dict[str, tuple[Look, ...]] = {
     "ssh": (ssh_keys.look, ssh_server.look, ssh_files.look),
     "accounts": (accounts.look,),
+    "privilege": (privilege.look, pam.look, setuid.look),
 }
 #: A user may make a hundred thousand ways; nobody reads more than these of one kind and account.
 MOST_OF_A_KIND = 100

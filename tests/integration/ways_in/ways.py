@@ -1,6 +1,7 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: E501 - a table
 """Ways in, each with how it is made and how it must be told. docs/ways_in.md is made of this table."""
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ def key(name: str) -> str:
 ALICE_KEY, BOB_KEY, NOBODYS_KEY = key("alice@laptop"), key("bob@home"), key("unknown")
 BOB_PEER = base64.b64encode(hashlib.sha256(b"peer").digest()).decode()
 HASH = "$6$ways$6kLZoS7Hp6TqYV8gSg5T8Vn0OLvHbxyeS2OVLnB8rP6.5lJcZkl9hNAHcwqSWjT3.YZbVgkl/nk1bEQpWS2Ml0"
+
+#: setcap(8), which plants and removes file capabilities.
+PACKAGES = ("libcap2-bin",)
 
 #: People on every host, before anything is planted.
 PEOPLE = f"""
@@ -227,5 +231,56 @@ ACCOUNTS = (
         "directory_accounts", "/etc/nsswitch.conf", None, "sss"),
 )  # fmt: skip
 
-FAMILIES: dict[str, tuple[Way, ...]] = {"ssh": SSH, "accounts": ACCOUNTS}
+PRIVILEGE = (
+    Way("a sudo rule", "echo 'bob ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-bob", "sudo_rule", "/etc/sudoers.d/zz-bob",
+        "bob", "NOPASSWD", "bob.leroy", osquery="sudoers"),
+    Way("a sudo rule in the main file", "echo 'carol ALL=(root) /usr/bin/less' >> /etc/sudoers", "sudo_rule", "/etc/sudoers",
+        "carol", "less", osquery="sudoers"),
+    Way("a sudo rule for everybody", "echo 'ALL ALL=(ALL) ALL' > /etc/sudoers.d/all", "sudo_rule", "/etc/sudoers.d/all",
+        None, "ALL", osquery="sudoers"),
+    Way("a member of sudo", "gpasswd -a bob sudo", "sudo_rule", "/etc/sudoers", "bob", "%sudo", "bob.leroy",
+        osquery="user_groups"),
+    Way("sudo without authentication", "echo 'Defaults !authenticate' > /etc/sudoers.d/easy", "sudo_default",
+        "/etc/sudoers.d/easy"),
+    Way("sudo of a program that a user may change",
+        "install -m 777 /bin/true /usr/local/bin/weak; echo '%adm ALL=(root) /usr/local/bin/weak' > /etc/sudoers.d/weak",
+        "sudo_weak_program", "/usr/local/bin/weak"),
+    Way("doas", put("permit nopass bob as root", "/etc/doas.conf"), "doas_rule", "/etc/doas.conf", "bob", "nopass",
+        "bob.leroy"),
+    Way("a polkit rule",
+        put("polkit.addRule(function(a, s) { return polkit.Result.YES; });", "/etc/polkit-1/rules.d/00-all.rules"),
+        "polkit_rule", "/etc/polkit-1/rules.d/00-all.rules"),
+    Way("an old polkit authority",
+        "mkdir -p /etc/polkit-1/localauthority/50-local.d;"
+        " printf '[x]\\nIdentity=unix-user:bob\\nAction=*\\nResultAny=yes\\n'"
+        " > /etc/polkit-1/localauthority/50-local.d/x.pkla",
+        "polkit_rule", "/etc/polkit-1/localauthority/50-local.d/x.pkla"),
+    Way("a member of docker", "groupadd -f docker; gpasswd -a bob docker", "strong_group", "/etc/group", "bob", "docker",
+        "bob.leroy", osquery="user_groups"),
+    Way("a member of disk", "usermod -aG disk carol", "strong_group", "/etc/group", "carol", "disk", osquery="user_groups"),
+    Way("shadow as its own group", "useradd -M -g shadow -s /bin/bash grace", "strong_group", "/etc/group", "grace", "shadow",
+        osquery="users"),
+    Way("an open socket of docker",
+        "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/run/docker.sock\")'; chmod 666 /run/docker.sock",
+        "open_socket", "/run/docker.sock", osquery="file"),
+    Way("a setuid shell in a home", "install -m 4755 /bin/sh /home/bob/.hidden", "setuid_file", "/home/bob/.hidden", "bob",
+        "", "bob.leroy", osquery="suid_bin", evocheck="setuid files"),
+    Way("a setuid shell in /var/tmp", "mkdir -p /var/tmp/a/b; install -m 4755 /bin/sh /var/tmp/a/b/x", "setuid_file",
+        "/var/tmp/a/b/x", osquery="suid_bin"),
+    Way("a setgid program in a home", "install -m 2755 -g shadow /bin/cat /home/bob/cat", "setgid_file", "/home/bob/cat",
+        "bob", "", "bob.leroy", osquery="suid_bin"),
+    Way("setuid on a program of the system", "chmod u+s /usr/bin/find", "setuid_file", "/usr/bin/find", osquery="suid_bin"),
+    Way("a file capability", "cp /bin/cat /home/bob/caps; setcap cap_dac_read_search+ep /home/bob/caps", "file_capability",
+        "/home/bob/caps", "bob", "", "bob.leroy"),
+    Way("PAM that lets everybody pass", "sed -i '1i auth sufficient pam_permit.so' /etc/pam.d/sshd", "pam_passes",
+        "/etc/pam.d/sshd", None, "pam_permit"),
+    Way("PAM that asks sshd itself", "sed -i '1i auth sufficient pam_rootok.so' /etc/pam.d/common-auth", "pam_passes",
+        "/etc/pam.d/common-auth", None, "pam_rootok"),
+    Way("a PAM module from elsewhere",
+        "cp $(ls /usr/lib/*/security/pam_permit.so /lib/*/security/pam_permit.so 2>/dev/null | head -1)"
+        " $(dirname $(readlink -f $(ls -d /usr/lib/*/security | head -1))/x)/pam_extra.so",
+        "pam_module", "/usr/lib/x86_64-linux-gnu/security/pam_extra.so"),
+)  # fmt: skip
+
+FAMILIES: dict[str, tuple[Way, ...]] = {"ssh": SSH, "accounts": ACCOUNTS, "privilege": PRIVILEGE}
 WAYS = [way for rows in FAMILIES.values() for way in rows]
