@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -73,6 +74,11 @@ def entry(
     }
 
 
+def figures(benchmark: str, title: str, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A measurement of single figures, each with `name`, `values`, `unit`, `goal` (as text) and `met`."""
+    return {**entry(benchmark, title, Outcome({}), [], {}), "figures": [dict(figure) for figure in found]}
+
+
 def load(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     return found
@@ -102,6 +108,16 @@ def table(measurements: Sequence[Mapping[str, Any]]) -> str:
         lines += [f"### {benchmark}: {title}", "", f"Measured {row['measured']} at `{row['commit']}`; {machine}.", ""]
         if row["machine"]["load_at_end"] > row["machine"]["cores"] + 1:
             lines += ["The machine was busy with other work: trust the processor time more than the wall clock.", ""]
+        if row.get("figures"):
+            lines += ["| figure | median (min - max) | goal | met |", "| --- | --- | --- | --- |"]
+            for figure in row["figures"]:
+                values = sorted(figure["values"])
+                digits = 2 if values[-1] < 100 else 0
+                text = f"{statistics.median(values):,.{digits}f} ({values[0]:,.{digits}f} - {values[-1]:,.{digits}f})"
+                met = ("yes" if figure["met"] else "NO") if figure["goal"] else ""
+                lines.append(f"| {figure['name']} | {text} {figure['unit']} | {figure['goal']} | {met} |")
+            lines.append("")
+            continue
         lines += ["| contender | seconds: median (min - max) | runs |", "| --- | --- | --- |"]
         for name, numbers in row["contenders"].items():
             lines.append(f"| {name} | {_cell(numbers['seconds'], 2)} | {len(numbers['wall'])} |")

@@ -19,7 +19,7 @@ from typing import Any
 
 import record
 
-NAMES = ("callback", "privileged_ips", "ssh_accounts", "vpn_certificates")
+NAMES = ("callback", "ledger", "privileged_ips", "ssh_accounts", "vpn_certificates")
 
 
 def say(text: str) -> None:
@@ -52,7 +52,10 @@ def main() -> int:
             f"missed: {goal['contender']} / {goal['against']}: "
             f"{goal['ratio']['median']:.3f}, wanted at most {goal['at_most']}"
         )
-    return 1 if missed else 0
+    short = [figure for result in measured for figure in result.get("figures", []) if not figure["met"]]
+    for figure in short:
+        say(f"missed: {figure['name']}: {figure['values']} {figure['unit']}, wanted {figure['goal']}")
+    return 1 if missed or short else 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from ansible.utils.display import Display
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_path
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import making, writing
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import branding, making, writing
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.pdf import PdfMissing
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import PeriodError, parse
 
 display = Display()
@@ -28,8 +29,12 @@ _OPTIONS = {
         "type": "list",
         "elements": "str",
         "choices": list(making.FORMATS),
-        "default": list(making.FORMATS),
+        "default": list(making.DEFAULT_FORMATS),
     },
+    "fleet": {"type": "bool", "default": False},
+    "provider": {"type": "str"},
+    "logo": {"type": "path"},
+    "contact": {"type": "str"},
     "ledger": {"type": "path"},
 }
 
@@ -44,19 +49,32 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         client = (options["client"] or "").strip() or None
+        if client is not None and options["fleet"]:
+            raise AnsibleActionFail("'fleet' is about all clients: leave 'client' out, or set fleet to false")
         try:
+            brand = branding.brand(options["provider"], options["logo"], options["contact"])
             period = parse(options["period"], options["timezone"])
             ledger = Ledger(configured_path(options["ledger"]))
             if not ledger.path.exists():
                 raise AnsibleActionFail(f"there is no ledger at {ledger.path}: has the callback recorded a run yet?")
-            made = making.make(ledger, period, client, options["language"], options["formats"])
-        except (PeriodError, LedgerError) as error:
+            made = making.make(
+                ledger,
+                period,
+                client,
+                options["language"],
+                options["formats"],
+                brand=brand,
+                whole_fleet=options["fleet"],
+            )
+        except (PeriodError, LedgerError, branding.BrandError, PdfMissing) as error:
             raise AnsibleActionFail(str(error)) from None
         if client is not None and client not in made.known_clients:
             known = ", ".join(made.known_clients) or "none"
             raise AnsibleActionFail(f"client {client!r} is not in the ledger. Known clients: {known}")
         for fault in made.report["ledger"]["faults"]:
             display.warning(f"the ledger's chain is broken: {fault}")
+        for warning in made.warnings:
+            display.warning(warning)
         files = []
         if options["directory"]:
             directory = Path(options["directory"]).expanduser()

@@ -57,6 +57,29 @@ options:
       - {section: callback_intervention, key: ledger_error}
     env:
       - {name: INFOGERANCE_PERIMETER_LEDGER_ERROR}
+  shared:
+    description:
+      - SQLAlchemy URL of a ledger that a team shares, a PostgreSQL database, as in
+        V(postgresql+psycopg://ctl1@db.example.org/perimeter_ledger). The local ledger is pushed there after each run.
+      - When it cannot be reached, the run's record waits in the local ledger, and the callback says how many rows wait.
+      - Over a network C(sslmode) is C(verify-full) unless the URL says otherwise. Let the password come from a passfile
+        (C(?passfile=/path) or E(PGPASSFILE)). It is never recorded nor shown.
+      - Needs SQLAlchemy 2, psycopg 3 and tenacity on the controller.
+    type: str
+    ini:
+      - {section: callback_intervention, key: shared}
+    env:
+      - {name: INFOGERANCE_PERIMETER_SHARED}
+  shared_wait:
+    description:
+      - How many seconds a run's end may wait for the shared ledger. After one time-out no further push is tried in the
+        same command.
+    type: float
+    default: 2.0
+    ini:
+      - {section: callback_intervention, key: shared_wait}
+    env:
+      - {name: INFOGERANCE_PERIMETER_SHARED_WAIT}
 """
 
 EXAMPLES = r"""
@@ -67,11 +90,14 @@ EXAMPLES = r"""
 # [callback_intervention]
 # ledger = /srv/ansible/ledger.sqlite3
 # ledger_error = block
+# shared = postgresql+psycopg://ctl1@db.example.org/perimeter_ledger?passfile=/etc/infogerance-perimeter/pgpass
 """
 
 import atexit
 import os
+import uuid
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible import context
@@ -106,8 +132,11 @@ class CallbackModule(CallbackBase):
         self._labels = {}
         self._base = Path()
         self._playbook = ""
+        self._running = None
+        self._about = {}
         self._before = {}
         self._pid = os.getpid()
+        self._push = True
         atexit.register(self._at_exit)
 
     # The run's start and ends
@@ -119,6 +148,7 @@ class CallbackModule(CallbackBase):
                 inspection,
                 location,
                 recorder,
+                running,
                 store,
             )
 
@@ -127,8 +157,11 @@ class CallbackModule(CallbackBase):
             self._base = Path(os.path.realpath(path)).parent
             self._playbook = inspection.playbook_name(path)
             self._labels = {}
+            self._about = {}
             ledger = store.Ledger(location.chosen_path(self.get_option("ledger")))
             self._recorder = recorder.Recorder(ledger)
+            self._running = running.Running(self._recorder.run_id)
+            running.begin(self._running)
             reaped = self._recorder.start(self._started(playbook, path))
         except Exception as error:  # noqa: BLE001 - whatever it was, the run is not recorded: that must be decided here
             self._cannot_record(error)
@@ -144,7 +177,7 @@ class CallbackModule(CallbackBase):
         options = context.CLIARGS
         plays = playbook.get_plays()
         extra_vars = plays[0].get_variable_manager().extra_vars if plays else {}
-        body = {
+        body = self._about = {
             "playbook": self._playbook,
             "playbook_path": os.path.realpath(path),
             "check_mode": bool(options.get("check")),
@@ -207,6 +240,7 @@ class CallbackModule(CallbackBase):
         recorder, self._recorder = self._recorder, None
         if recorder is None or not recorder.open:
             return
+        self._forget_running()
         expected = None
         if counts is not None:
             sums: Counter[str] = Counter()
@@ -216,37 +250,68 @@ class CallbackModule(CallbackBase):
         try:
             decided = recorder.finish(outcome, counts, expected)
         except Exception as error:  # noqa: BLE001 - the run is over: what is left is to say it
-            self._say_unrecorded(recorder, error)
+            self._say_unrecorded(recorder, error, "end")
         else:
             self._display.vv(f"intervention {recorder.run_id} recorded: {decided}")
+            self._push_shared(recorder)
+
+    def _push_shared(self, recorder):
+        url = self.get_option("shared")
+        if not url or not self._push:
+            return
+        try:
+            from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import pushing
+
+            pushed = pushing.push(recorder.ledger, url, self.get_option("shared_wait"))
+        except Exception as error:  # noqa: BLE001 - the run is recorded; what is left is to say that it is not shared
+            from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import last_resort
+
+            self._display.warning(f"intervention: recorded here, not pushed. {last_resort.reason(error)}")
+            return
+        for sentence in (*pushed.refused, *pushed.notices):
+            self._display.warning(f"intervention: shared ledger: {sentence}")
+        if pushed.problem:
+            # Another playbook of this command would only wait again.
+            self._push = False
+        if not pushed.complete:
+            self._display.warning(
+                f"intervention: recorded here; {pushed.remaining} rows wait for the shared ledger. {pushed.problem}"
+            )
+
+    def _forget_running(self):
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import running
+
+        self._running = None
+        running.end()
 
     def _cannot_record(self, error):
         recorder = self._recorder
+        if recorder is None or not recorder.open:
+            self._forget_running()
         if self.get_option("ledger_error") == "block":
             self._recorder = None
-            self._say_unrecorded(recorder, error, "block")
+            self._say_unrecorded(recorder, error, "blocked")
             self._display.error(f"intervention: the run is blocked, because it cannot be recorded. {error}")
             raise SystemExit(EXIT_BLOCKED)
         self._display.warning(f"intervention: the run cannot be recorded and goes on all the same. {error}")
+        self._say_unrecorded(recorder, error, "start")
         if recorder is not None and not recorder.open:
             self._recorder = None
 
-    def _say_unrecorded(self, recorder, error, decision="warn"):
-        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import last_resort
+    def _say_unrecorded(self, recorder, error, phase):
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import last_resort, record
 
-        if decision == "warn":
+        if phase == "end":
             self._display.warning(f"intervention: this run is missing from the ledger, or incomplete in it. {error}")
-        last_resort.send(
-            {
-                "run_id": recorder.run_id if recorder else None,
-                "playbook": self._playbook,
-                "uid": os.getuid(),
-                "login": os.environ.get("SUDO_USER"),
-                "unsaved": recorder.unsaved if recorder else None,
-                "decision": decision,
-                "error": last_resort.reason(error),
-            }
+        now = record.stamp(datetime.now(UTC))
+        left = {"run_id": uuid.uuid4().hex, "started_at": now, "at": now, **last_resort.facts(self._about, {})}
+        if recorder is not None and recorder.begun:
+            left = recorder.left()
+        line = last_resort.send(
+            {**left, "playbook": self._playbook, "phase": phase, "uid": os.getuid(), "error": last_resort.reason(error)}
         )
+        # Whoever keeps the run's output can import it from there: a container may have no system log.
+        self._display.display(line, stderr=True)
 
     # Hosts
 
@@ -293,7 +358,10 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_skipped(self, result):
         if self._recorder is not None:
-            self._recorder.result(result.host.get_name(), "skipped", counted=False)
+            label = self._labels.get(result.task._uuid)
+            # Some modules skip what they would do in check mode: that was a dry run as well.
+            pretended = label is not None and label.check_mode
+            self._recorder.result(result.host.get_name(), "skipped", counted=False, pretended=pretended)
 
     def _result(self, result, status, *, stored, ignored=False):
         recorder = self._recorder
@@ -306,13 +374,21 @@ class CallbackModule(CallbackBase):
         first, also = {"changed": ("ok", "changed"), "ignored": ("ok", "ignored")}.get(
             "ignored" if ignored else status, (status, None)
         )
-        recorder.result(host, first, counted=status in {"failed", "unreachable"} or not isinstance(task, TaskInclude))
+        recorder.result(
+            host,
+            first,
+            counted=status in {"failed", "unreachable"} or not isinstance(task, TaskInclude),
+            pretended=label.check_mode,
+        )
         if also:
             recorder.result(host, also, counted=False)
         if stored:
             recorder.task(host, status, label.described(), ignored=ignored)
         if not label.core and status != "unreachable":
             recorder.entry_points(host, result.result)
+            if self._running is not None:
+                for mark, fields in self._running.recognised(result.result):
+                    recorder.annotated(mark, fields)
             self._boundary()
 
     def _boundary(self):

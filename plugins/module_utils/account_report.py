@@ -16,7 +16,7 @@ from .account_database import Account
 from .processes import running
 from .sudoers import Grant
 
-__all__ = ["access", "not_controlled", "problems", "readable"]
+__all__ = ["access", "not_controlled", "opens", "problems", "readable"]
 
 #: Groups that are as good as root on the distributions we know, beside those that sudo names.
 ROOT_GROUPS = ("docker", "lxd", "incus-admin", "disk", "shadow", "sudo", "wheel", "root", "libvirt")
@@ -58,6 +58,16 @@ def _row(view: Any, account: Account, pids: Sequence[int]) -> dict[str, Any]:
         "root": _root_paths(view, account), "processes": len(pids), "shell": account.shell,
         "managed": view.is_managed(account), "disabled_since": view.disabled_since(account),
     }  # fmt: skip
+
+
+def opens(view: Any, account: Account) -> dict[str, Any]:
+    """What an account opens: ``open`` where a key or a password lets somebody in, ``root`` where they become root."""
+    files = view.files.get(account.name, [])
+    keys = any(line.fingerprint and not line.expired(view.today) for file in files for line in file.lines)
+    unread = any(file.problem and file.uncertain for file in files)
+    expired = account.expires is not None and account.expires <= view.today
+    password = account.password in ("usable", "empty") and view.sshd.password_login(account.name)
+    return {"open": bool((keys or unread or password) and not expired), "root": bool(_root_paths(view, account))}
 
 
 def _root_paths(view: Any, account: Account) -> list[str]:

@@ -32,6 +32,7 @@ from .reconcile import (
 from .rollback import Armed, Journal, Touched, arm, left_behind, settle_pending, take_reports
 from .rollback_program import roll_back
 from .state_directory import DEFAULT_ROOT, Busy, StateDirectory, StateError
+from .ways_in import ways_in
 
 __all__ = ["Kind", "ServerProblem", "confirm_arguments", "policy_arguments", "policy_of", "run"]
 
@@ -45,6 +46,8 @@ class Kind:
 
     #: Module name, used as ``entry_point_kind`` and as the name of the state file.
     name = ""
+    #: Kinds of entries that are watched and let nobody in by themselves.
+    plumbing: Sequence[str] = ()
     #: Notes moves while a change is armed; see rollback.Journal.
     journal = Journal()
 
@@ -82,6 +85,10 @@ class Kind:
     def verify(self, made: Plan) -> Sequence[str]:  # noqa: ARG002 - for subclasses
         """What is still open although the plan was applied (live sessions, flows, ...). Empty is good."""
         return ()
+
+    def opens(self, entry: Observed) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
+        """More columns for an entry's row in ``ways_in``: what it opens, until when. Names and dates only."""
+        return {}
 
     def details(self) -> dict[str, Any]:
         """More for the result: warnings, alarms, access. Read after the last observation."""
@@ -208,11 +215,12 @@ def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, arming:
     observed = list(kind.observe())
     wanted, applied_policy = kind.resolve(declared, observed, policy)
     made = plan(wanted, observed, applied_policy, kind.guards())
+    there = (wanted, observed, made)
     if not made.refused:
         kind.check(made)
     applied: list[Action] = []
     if arming is None or made.refused or not made.actions:
-        return _outcome(kind, made, applied, changed=bool(made.actions) and not made.refused)
+        return _outcome(kind, made, applied, there, changed=bool(made.actions) and not made.refused)
     armed = arming(made)
     kind.journal = Journal(armed.folder if armed else None)
     try:
@@ -221,13 +229,13 @@ def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, arming:
         message = "stopped after %d of %d actions: %s" % (len(applied), len(made.actions), error)
         if armed and roll_back(armed.folder, message):
             kind.observe()
-            raise _Failed(message + "; rolled back", _outcome(kind, made, [], changed=False)) from error
-        raise _Failed(message, _outcome(kind, made, applied, changed=True)) from error
+            raise _Failed(message + "; rolled back", _outcome(kind, made, [], there, changed=False)) from error
+        raise _Failed(message, _outcome(kind, made, applied, None, changed=True)) from error
     observed = list(kind.observe())
     wanted, applied_policy = kind.resolve(declared, observed, policy)
     again = plan(wanted, observed, _settled(applied_policy))
     left = ["%s %s: %s" % (a.action, a.entry, a.reason) for a in again.actions] + list(kind.verify(made))
-    outcome = _outcome(kind, made, applied, changed=True)
+    outcome = _outcome(kind, made, applied, (wanted, observed, again), changed=True)
     if armed:
         outcome["confirmation"] = armed.extend()
     if left:
@@ -240,11 +248,20 @@ def _settled(policy: Policy) -> Policy:
     return dataclasses.replace(policy, expect_plan=None, allow_empty=True)
 
 
-def _outcome(kind: Kind, made: Plan, applied: Sequence[Action], changed: bool) -> dict[str, Any]:
+#: What was declared and observed, and the plan of just that.
+There = tuple[Sequence[Declared], Sequence[Observed], Plan]
+
+
+def _outcome(kind: Kind, made: Plan, applied: Sequence[Action], there: There | None, changed: bool) -> dict[str, Any]:
     # A kind may batch its work; the result tells it in the plan's order.
     took = {(a.action, a.kind, a.entry) for a in applied}
     shape = result(kind.name, made, [a for a in made.actions if (a.action, a.kind, a.entry) in took])
     shape.update(kind.details())
+    # After a step that failed half-way nobody has looked: no picture is better than a wrong one.
+    if there is not None:
+        shape["ways_in"], left_out = ways_in(kind.plumbing, *there, kind.opens)
+        if left_out:
+            shape["ways_in_left_out"] = left_out
     shape["changed"] = changed
     shape["_plan"] = made
     return shape

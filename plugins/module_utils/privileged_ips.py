@@ -50,6 +50,7 @@ class PrivilegedIps(Kind):
     """Feeds the spine of ``entry_point_module`` with the sinks of one server."""
 
     name = KIND
+    plumbing = (SINK,)
 
     def __init__(
         self, params: dict[str, Any], state: StateDirectory, policy_of: Callable[[dict[str, Any]], Policy]
@@ -218,7 +219,12 @@ class PrivilegedIps(Kind):
             wanted = self.desired[sink.name]
             texts = []
             for slot in sink.slots:
+                # What a declared network takes the place of goes, even where nothing else is taken.
+                absorbing = Coverage(networks_of(text for text, place in wanted.items() if place == slot))
                 for text in self.states[sink.name].inside(slot):
+                    networks = networks_of([text])
+                    if networks and all(network in absorbing for network in networks):
+                        continue
                     stays = self.keeps or not self._owned(sink, text) or text in self.params["protect"]
                     if stays and text not in wanted:
                         texts.append(text)

@@ -14,7 +14,7 @@ from .account_changes import AccountChanges
 from .account_checks import check_list, check_plan
 from .account_database import Account, AccountDatabase, ToolFailed
 from .account_entries import DeclaredAccounts, Manage, Ways, declare, last_admin, parse_manage
-from .account_report import access, names_account, not_controlled, problems, readable
+from .account_report import access, names_account, not_controlled, opens, problems, readable
 from .account_touched import touched
 from .connection import Connection, connecting_key, current
 from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments
@@ -439,6 +439,10 @@ class SshAccounts(Kind):
             + open_still
             + ["%s is still in passwd" % name for name in removed if name in self.database.accounts]
         )
+
+    def opens(self, entry: Observed) -> dict[str, Any]:
+        account = self.database.accounts.get(entry.entry) if entry.kind == "ssh_account" else None
+        return opens(self, account) if account is not None else {}
 
     def details(self) -> dict[str, Any]:
         told: dict[str, Any] = {

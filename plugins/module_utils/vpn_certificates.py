@@ -38,6 +38,7 @@ class VpnCertificates(Kind):
     """One authority."""
 
     name = NAME
+    plumbing = (CRL_KIND,)
 
     def __init__(self, params: dict[str, Any], state: StateDirectory, moment: datetime | None = None) -> None:
         self.params = params
@@ -419,6 +420,11 @@ class VpnCertificates(Kind):
         return found
 
     # -- details ---------------------------------------------------------------------------------------------------
+
+    def opens(self, entry: Observed) -> dict[str, Any]:
+        line, _cn = self.live.get(entry.entry.rpartition(":")[2], (None, None))
+        # A certificate ends by itself, whatever the list says.
+        return {"certificate_expires": line.expires[:10]} if line is not None else {}
 
     def details(self) -> dict[str, Any]:
         return vpn_report.details(self)

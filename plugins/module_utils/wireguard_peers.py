@@ -33,6 +33,7 @@ class WireGuardPeers(Kind):
     """The peers of one interface."""
 
     name = NAME
+    plumbing = (INTERFACE_KIND,)
 
     def __init__(self, params: dict[str, Any], state: StateDirectory, today: str) -> None:
         self.params = params

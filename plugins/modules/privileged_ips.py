@@ -255,6 +255,22 @@ counts:
   description: Numbers of the lists above.
   returned: success
   type: dict
+ways_in:
+  description:
+    - Each way in that the server has now, the declared ones too; what is not declared comes first. At most 500 rows,
+      C(ways_in_left_out) counts the rest.
+    - C(standing) is C(declared), C(disabled), C(obsolete), C(protected) or C(unmanaged). C(has) counts what hangs
+      below it.
+    - The ledger keeps these rows, for the report.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - kind: privileged_ip
+      entry: 198.51.100.7
+      person: alice
+      standing: declared
+      expires: "2027-06-30"
 sinks:
   description: Each sink after the run. An entry count is null where the sink has no such side, or nothing runs.
   returned: success

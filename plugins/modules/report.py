@@ -14,7 +14,7 @@ author:
 description:
   - Reads the ledger that the callback P(infogerance.perimeter.intervention#callback) keeps, and reports the
     interventions of a period, the entry points removed in it, and those still obsolete at the last look.
-  - Shows a table on the terminal and writes an HTML page that needs nothing else, CSV files and a JSON file.
+  - Shows a table on the terminal and writes an HTML page that needs nothing else, CSV files, a JSON file and a PDF.
   - A report for one client has nothing of another - neither its hosts nor sums that count them.
   - The ledger's hash chain is checked. A break is shown as a warning and on the page.
   - Runs on the controller as an action plugin and connects to no server.
@@ -42,7 +42,9 @@ options:
       - It is an error when the ledger has never seen this client.
     type: str
   language:
-    description: Language of the table and the page, and of the CSV files' separator (semicolon for V(fr)).
+    description:
+      - Language of the table, of the PDF and of the CSV files' separator (semicolon for V(fr)).
+      - The page opens in this language, and has a button for the other.
     type: str
     choices: [fr, en]
     default: fr
@@ -56,11 +58,27 @@ options:
       - Without it, only the table is shown.
     type: path
   formats:
-    description: Which files to write.
+    description:
+      - Which files to write.
+      - V(html) has plots when the library C(vl-convert-python) is on the controller; V(pdf) needs C(weasyprint).
     type: list
     elements: str
-    choices: [html, csv, json]
+    choices: [html, csv, json, pdf]
     default: [html, csv, json]
+  fleet:
+    description:
+      - Write an overview of all clients, and a report for each that it leads to. Not together with O(client).
+    type: bool
+    default: false
+  provider:
+    description: The provider's name, for the head of the page.
+    type: str
+  logo:
+    description: Path of the logo, a PNG, JPEG, GIF, WebP or SVG file of at most 256 KiB. It becomes part of the page.
+    type: path
+  contact:
+    description: One line for the end of the page, such as whom to answer.
+    type: str
   ledger:
     description: Path of the ledger. The default is what the callback's settings say.
     type: path
@@ -100,10 +118,13 @@ summary:
     out_of_contract: 1
     removed: 2
     running: 0
+    seconds: 6.135
     seconds_in_contract: 4.104
     seconds_out_of_contract: 2.031
     troubled: 0
     unclassified: 0
+    waiting: 1
+    ways_in: 9
 files:
   description: Paths of the report's files, written or already right.
   returned: success

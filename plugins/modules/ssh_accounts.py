@@ -281,6 +281,26 @@ counts:
     unmanaged: 0
     planned: 1
     applied: 1
+ways_in:
+  description:
+    - Each way in that the server has now, the declared ones too; what is not declared comes first. At most 500 rows,
+      C(ways_in_left_out) counts the rest.
+    - C(standing) is C(declared), C(disabled), C(obsolete), C(protected) or C(unmanaged). C(has) counts what hangs
+      below it. C(open) tells whether a key or a password lets somebody in, C(root) whether they can become root.
+    - The ledger keeps these rows, for the report.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - kind: ssh_account
+      entry: bob
+      person:
+      standing: obsolete
+      expires:
+      reason: not declared
+      has: {ssh_group: 1, ssh_key: 1}
+      open: true
+      root: true
 access:
   description:
     - Who can get in that is not on the list, or is disabled, and by which path; read after applying.

@@ -301,6 +301,24 @@ counts:
   returned: success
   type: dict
   sample: {declared: 3, observed: 5, obsolete: 1, missing: 0, protected: 1, unmanaged: 0, planned: 1, applied: 1}
+ways_in:
+  description:
+    - Each way in that the server has now, the declared ones too; what is not declared comes first. At most 500 rows,
+      C(ways_in_left_out) counts the rest.
+    - C(standing) is C(declared), C(disabled), C(obsolete), C(protected) or C(unmanaged). C(has) counts what hangs
+      below it. C(certificate_expires) is the day on which a certificate ends by itself.
+    - The ledger keeps these rows, for the report.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - kind: vpn_certificate
+      entry: carol:0D
+      person:
+      standing: obsolete
+      expires:
+      reason: not declared
+      certificate_expires: "2027-11-23"
 alarms:
   description: What locks clients out or lets revoked ones in, now or soon.
   returned: success

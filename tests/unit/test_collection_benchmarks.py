@@ -74,6 +74,18 @@ def test_a_benchmark_that_measured_nothing_is_an_error() -> None:
         Outcome({"ours": []}).seconds("ours")
 
 
+def test_single_figures_are_shown_with_their_goals() -> None:
+    found = [
+        {"name": "report", "values": [0.5, 0.25, 2.0], "unit": "s", "goal": "<= 1", "met": True},
+        {"name": "verify", "values": [90000.0], "unit": "rows a second", "goal": ">= 100,000", "met": False},
+        {"name": "size", "values": [812.5], "unit": "bytes", "goal": "", "met": True},
+    ]
+    shown = record.table([record.figures("x", "y", found)])
+    assert "| report | 0.50 (0.25 - 2.00) s | <= 1 | yes |" in shown
+    assert "| verify | 90,000 (90,000 - 90,000) rows a second | >= 100,000 | NO |" in shown
+    assert "| size | 812 (812 - 812) bytes |  |  |" in shown
+
+
 def test_results_are_added_and_the_table_shows_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(record, "README", tmp_path / "README.md")

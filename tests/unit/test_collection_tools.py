@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -57,9 +59,16 @@ def test_the_search_path_for_ansible_test_names_no_shim(tmp_path: Path, monkeypa
 
 
 def test_the_stamp_follows_the_wanted_versions() -> None:
-    pyproject = b'[dependency-groups]\ncontroller = ["a>=1"]\ndev = ["b>=%d"]\nother = ["c"]\n'
+    pyproject = b"""[dependency-groups]
+controller = ["a>=1"]
+team = ["t"]
+report = ["r"]
+browser = ["s"]
+dev = ["b>=%d"]
+other = ["c"]
+"""
     first, second = (setup.wanted(pyproject % number) for number in (1, 2))
-    assert first == ["a>=1", "b>=1"]
+    assert first == ["a>=1", "t", "r", "s", "b>=1"]
     assert setup.fingerprint(first) == setup.fingerprint(setup.wanted(pyproject % 1))
     assert setup.fingerprint(first) != setup.fingerprint(second)
 
@@ -168,3 +177,13 @@ def test_a_molecule_run_that_met_no_host_is_a_failure(tmp_path: Path, monkeypatc
     assert scenarios.main([]) == 0
     program(tmp_path / "bin" / "molecule", "#!/bin/sh\necho 'skipping: no hosts matched'\n")
     assert scenarios.main([]) == 1
+
+
+def test_every_folder_of_tests_is_collected() -> None:
+    with (tree.ROOT / "pyproject.toml").open("rb") as source:
+        skipped = tomllib.load(source)["tool"]["pytest"]["ini_options"]["norecursedirs"]
+    folders = {
+        part for path in (tree.ROOT / "tests").rglob("test_*.py") for part in path.relative_to(tree.ROOT).parts[:-1]
+    }
+    # A pattern there is held against each folder's name alone, wherever it stands.
+    assert [name for name in folders if any(fnmatch.fnmatch(name, pattern) for pattern in skipped)] == []

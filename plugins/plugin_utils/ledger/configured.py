@@ -16,10 +16,20 @@ def configured_path(given: str | None = None) -> Path:
     """The path given, else the one in the callback's settings (ansible.cfg or environment), else the default."""
     if given:
         return chosen_path(given)
+    return chosen_path(configured_setting("ledger"))
+
+
+def configured_shared() -> str | None:
+    """The shared ledger's URL in the callback's settings; None when there is none."""
+    return configured_setting("shared")
+
+
+def configured_setting(name: str) -> str | None:
+    """What ansible.cfg or the environment says for the callback; None when neither says anything."""
     from ansible import constants
     from ansible.plugins.loader import callback_loader
 
     # Its documentation defines the settings; they are known only once it is loaded, under the name it was loaded by.
     plugin = callback_loader.get(_CALLBACK, class_only=True)
-    value = constants.config.get_config_value("ledger", plugin_type="callback", plugin_name=plugin._load_name)
-    return chosen_path(str(value) if value else None)
+    value = constants.config.get_config_value(name, plugin_type="callback", plugin_name=plugin._load_name)
+    return str(value) if value else None

@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 _REASON_LIMIT = 500
+_NAME_LIMIT = 300
+_ROWS_LIMIT = 500
+
+# What is kept of a way in: names, dates and yes or no. A column that is not named here is not kept.
+_TEXTS = ("kind", "entry", "person", "standing", "expires", "certificate_expires", "since", "reason")
+_FLAGS = ("open", "root")
 
 
 @dataclass(frozen=True)
@@ -81,4 +87,20 @@ def extract(result: Mapping[str, Any]) -> EntryPoints:
         "refused": [str(reason)[:_REASON_LIMIT] for reason in refused][:20] if isinstance(refused, list) else [],
         "unreadable": unreadable,
     }
+    rows = result.get("ways_in")
+    if isinstance(rows, Sequence) and not isinstance(rows, (str, bytes)):
+        kept = [_way_in(row) for row in rows if isinstance(row, Mapping) and row.get("kind") and row.get("entry")]
+        review["ways_in"] = kept[:_ROWS_LIMIT]
+        review["unreadable"] += len(rows) - len(kept)
+        left_out = result.get("ways_in_left_out")
+        review["ways_in_left_out"] = (left_out if isinstance(left_out, int) else 0) + len(kept[_ROWS_LIMIT:])
     return EntryPoints(review, tuple(changes))
+
+
+def _way_in(row: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {key: str(row[key])[:_NAME_LIMIT] for key in _TEXTS if row.get(key)}
+    kept.update({key: row[key] for key in _FLAGS if isinstance(row.get(key), bool)})
+    below = row.get("has")
+    if isinstance(below, Mapping):
+        kept["has"] = {str(key): value for key, value in below.items() if isinstance(value, int)}
+    return kept

@@ -31,6 +31,7 @@ class TaskLabel:
     action: str
     role: str | None
     core: bool
+    check_mode: bool = False
 
     def described(self) -> dict[str, Any]:
         """The fields of a task's row."""
@@ -62,6 +63,8 @@ def label(task: Any, base: Path) -> TaskLabel:
         action="(templated)" if has_template(action) else action,
         role=None if role is None or has_template(str(role)) else str(role),
         core=action.startswith(_CORE) and action != _CARRIER,
+        # A template has no value yet, and then it counts as a task that changes things.
+        check_mode=getattr(task, "check_mode", None) is True,
     )
 
 

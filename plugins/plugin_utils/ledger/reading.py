@@ -11,12 +11,44 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import COUNTS, run_verdict
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.schema import CLIENTS
 
-_RUNS = "SELECT run_id FROM records WHERE kind = 'started' AND at >= ? AND at < ?"
+_IN = "run_id IN (SELECT value FROM json_each(?))"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which interventions; what is None does not matter.
+
+    start (included), end (excluded): stored stamps between which they began. client: only its hosts, and only
+    interventions for it. contract: `in`, `out` or `none` (without a verdict).
+    """
+
+    start: str | None = None
+    end: str | None = None
+    client: str | None = None
+    host: str | None = None
+    run_id: str | None = None
+    category: str | None = None
+    contract: str | None = None
+    outcome: str | None = None
+    operator: str | None = None
+
+    def holds(self, run: Mapping[str, Any]) -> bool:
+        """Whether one intervention, as read for the client, is wanted."""
+        for key in ("category", "outcome", "operator"):
+            wanted = getattr(self, key)
+            if wanted is not None and run[key] != wanted:
+                return False
+        if self.contract is not None and (run["contract"] or "none") != self.contract:
+            return False
+        return self.host is None or any(host["host"] == self.host for host in run["hosts"])
 
 
 def interventions(
@@ -26,33 +58,84 @@ def interventions(
 
     client: only its hosts, and only interventions that had one. None: everything.
     """
-    window = (start, end)
-    hosts = _grouped(connection, "intervention_hosts", window)
-    tasks = _grouped(connection, "intervention_tasks", window)
-    reviews = _grouped(connection, "entry_point_reviews", window)
-    changes = _grouped(connection, "entry_point_changes", window)
-    corrections = _grouped(connection, "intervention_corrections", window)
+    return wanted(connection, Wanted(start=start, end=end, client=client))
+
+
+def wanted(connection: sqlite3.Connection, filters: Wanted) -> list[dict[str, Any]]:
+    """Those that the filters let through, oldest first. What a client may not see is gone before they are looked at."""
+    ids = _run_ids(connection, filters)
+    listed = json.dumps(ids)
+    hosts = _grouped(connection, "intervention_hosts", listed)
+    tasks = _grouped(connection, "intervention_tasks", listed)
+    reviews = _grouped(connection, "entry_point_reviews", listed)
+    changes = _grouped(connection, "entry_point_changes", listed)
+    said = _bodies(connection, listed, record.ANNOTATED)
+    corrections = _bodies(connection, listed, record.CORRECTED)
     found: list[dict[str, Any]] = []
-    for row in connection.execute(
-        "SELECT * FROM interventions WHERE started_at >= ? AND started_at < ? ORDER BY started_at, run_id", window
-    ):
+    # Sorted here: asked to sort, SQLite would walk all runs by time instead of looking these up.
+    rows = connection.execute(f"SELECT * FROM interventions WHERE {_IN}", (listed,)).fetchall()  # noqa: S608
+    for row in sorted(rows, key=lambda row: (row["started_at"], row["run_id"])):
         run_id = str(row["run_id"])
         whole = _whole(row, corrections[run_id])
         whole["hosts"] = sorted((_host(item) for item in hosts[run_id]), key=lambda host: str(host["host"]))
         whole["tasks"] = [_without(item, "run_id") for item in tasks[run_id]]
         whole["reviews"] = [_clientless(item) for item in reviews[run_id]]
         whole["changes"] = [_clientless(item) for item in changes[run_id]]
-        if client is None:
+        _annotate(whole, [_said(item) for item in said[run_id]])
+        if filters.client is not None:
+            if filters.client not in _clients(whole):
+                continue
+            whole = _for_client(whole, filters.client)
+        whole.pop("corrected_note")
+        if filters.holds(whole):
             found.append(whole)
-        elif any(client in host["clients"] for host in whole["hosts"]):
-            found.append(_for_client(whole, client))
+    return found
+
+
+def _run_ids(connection: sqlite3.Connection, filters: Wanted) -> list[str]:
+    """Which runs may be wanted, by index: a ledger may hold a million, and one client's month a hundred."""
+    conditions, parameters = ["s.kind = 'started'"], []
+    for condition, value in (("s.at >= ?", filters.start), ("s.at < ?", filters.end), ("s.run_id = ?", filters.run_id)):
+        if value is not None:
+            conditions.append(condition)
+            parameters.append(value)
+    if filters.host is not None:
+        conditions.append(
+            "EXISTS (SELECT 1 FROM records h WHERE h.run_id = s.run_id AND h.kind = 'host' AND h.host = ?)"
+        )
+        parameters.append(filters.host)
+    if filters.client is not None:
+        conditions.append("s.run_id IN (SELECT value FROM json_each(?))")
+        parameters.append(json.dumps(_runs_of_client(connection, filters.client, filters.start or "")))
+    sql = f"SELECT s.run_id FROM records s WHERE {' AND '.join(conditions)}"  # noqa: S608 - from this file alone
+    return [str(run_id) for (run_id,) in connection.execute(sql, parameters)]
+
+
+def _runs_of_client(connection: sqlite3.Connection, client: str, since: str) -> list[str]:
+    """Runs with a host of that client, or recorded for it by name. A run's rows are never older than its start."""
+    found: set[str] = set()
+    sql = f"SELECT run_id FROM records WHERE {CLIENTS} = ? AND kind = ? AND at >= ?"  # noqa: S608
+    for listed in _client_lists(connection):
+        if client in json.loads(listed):
+            for kind in (record.HOST, record.STARTED):
+                found.update(str(run_id) for (run_id,) in connection.execute(sql, (listed, kind, since)))
+    return sorted(found)
+
+
+def _client_lists(connection: sqlite3.Connection) -> list[str]:
+    """Every list of clients that some row has. From one to the next by the index: there are few, in many rows."""
+    found: list[str] = []
+    sql = f"SELECT min({CLIENTS}) FROM records WHERE {CLIENTS} > ?"  # noqa: S608
+    (following,) = connection.execute(sql, ("",)).fetchone()
+    while following is not None:
+        found.append(str(following))
+        (following,) = connection.execute(sql, (following,)).fetchone()
     return found
 
 
 def clients(connection: sqlite3.Connection) -> list[str]:
     """Every client that the ledger knows, sorted."""
-    rows = connection.execute("SELECT DISTINCT json_extract(body, '$.clients') FROM records WHERE kind = 'host'")
-    return sorted({name for (text,) in rows for name in json.loads(text or "[]")})
+    return sorted({str(name) for listed in _client_lists(connection) for name in json.loads(listed)})
 
 
 def state(connection: sqlite3.Connection, run_ids: Iterable[str]) -> dict[str, Any]:
@@ -73,33 +156,40 @@ def state(connection: sqlite3.Connection, run_ids: Iterable[str]) -> dict[str, A
 def _whole(row: sqlite3.Row, corrections: list[dict[str, Any]]) -> dict[str, Any]:
     started, ended = json.loads(row["started"]), json.loads(row["ended"] or "{}")
     scope = dict(started.get("scope") or {})
+    seconds = ended.get("duration_seconds")
     for correction in corrections:
-        if correction["label"]:
-            scope["label"] = json.loads(correction["label"])
+        if correction.get("label"):
+            scope["label"] = correction["label"]
+        if correction.get("duration_seconds") is not None:
+            seconds = correction["duration_seconds"]
     complete = row["complete"]
     return {
         "run_id": row["run_id"],
         "started_at": row["started_at"],
         "ended_at": row["ended_at"],
-        "duration_seconds": ended.get("duration_seconds"),
+        "duration_seconds": seconds,
+        "recorded_seconds": ended.get("duration_seconds"),
+        "corrected_at": max((str(item["at"]) for item in corrections if "duration_seconds" in item), default=None),
         "outcome": row["outcome"],
         "complete": None if complete is None else bool(complete),
         "missing": ended.get("missing", []),
         "interrupted_because": ended.get("reason"),
-        "check_mode": bool(row["check_mode"]),
+        "check_mode": bool(row["check_mode"] or ended.get("check_mode")),
+        "origin": started.get("origin") or "playbook",
+        "clients": list(started.get("clients") or []),
         "playbook": row["playbook"],
         "operator": row["operator"],
         "category": row["category"],
         "label": scope.get("label") or {},
         "contract": row["contract"],
         "agreement_needed": scope.get("agreement_needed", []),
-        "scope_source": "correction" if corrections else scope.get("source"),
+        "scope_source": "correction" if any(item.get("category") for item in corrections) else scope.get("source"),
         "evaluations": scope.get("evaluations", []),
         "revision": row["revision"],
         "dirty": None if row["dirty"] is None else bool(row["dirty"]),
         "limit": started.get("limit"),
         "tags": started.get("tags", []),
-        "note": row["note"],
+        "corrected_note": row["note"],
         "counts": ended.get("counts"),
     }
 
@@ -107,15 +197,17 @@ def _whole(row: sqlite3.Row, corrections: list[dict[str, Any]]) -> dict[str, Any
 def _for_client(whole: dict[str, Any], client: str) -> dict[str, Any]:
     own = [{**host, "clients": [client]} for host in whole["hosts"] if client in host["clients"]]
     names = {host["host"] for host in own}
-    alone = all(host["clients"] == [client] for host in whole["hosts"])
+    alone = _clients(whole) == {client}
     part = {
         **whole,
+        "clients": [client] if whole["clients"] else [],
         "hosts": own,
         **{key: [item for item in whole[key] if item["host"] in names] for key in ("tasks", "reviews", "changes")},
     }
     if alone:
         return part
-    # The run was for others, too: what tells of them goes.
+    # The run was for others, too: what tells of them goes, and so does what was said of the run as a whole.
+    _annotate(part, [item for item in whole["annotations"] if item["client"] == client])
     part["limit"] = None
     part["evaluations"] = [{**item, "detail": ""} for item in whole["evaluations"]]
     counted = [host["counts"] for host in own if host["counts"]]
@@ -126,6 +218,39 @@ def _for_client(whole: dict[str, Any], client: str) -> dict[str, Any]:
     else:
         part["counts"] = None
     return part
+
+
+def _clients(whole: Mapping[str, Any]) -> set[str]:
+    return {*whole["clients"], *(name for host in whole["hosts"] for name in host["clients"])}
+
+
+def _annotate(run: dict[str, Any], said: list[dict[str, Any]]) -> None:
+    """Put what was said into the run, and add the time that came with it to the recorded one."""
+    before = run.get("added_seconds", 0)
+    # A correction says what it really took, all told: time added before it is in there.
+    since = run["corrected_at"] or ""
+    added = sum(item["added_seconds"] for item in said if item["at"] >= since)
+    run["annotations"] = said
+    run["added_seconds"] = added
+    if added or before:
+        run["duration_seconds"] = round((run["duration_seconds"] or 0) - before + added, 3)
+    for key in ("ticket", "quote"):
+        run[f"{key}s"] = list(dict.fromkeys(item[key] for item in said if item[key]))
+    notes = list(dict.fromkeys(item["note"] for item in said if item["note"]))
+    run["note"] = run["corrected_note"] or "\n".join(notes) or None
+
+
+def _said(body: dict[str, Any]) -> dict[str, Any]:
+    note = body.get("note")
+    return {
+        "at": body["at"],
+        "by": body.get("by"),
+        "client": body.get("client"),
+        "ticket": body.get("ticket"),
+        "quote": body.get("quote"),
+        "note": "\n".join(str(line) for line in note) if isinstance(note, list) else note,
+        "added_seconds": body.get("added_seconds") or 0,
+    }
 
 
 def _host(row: dict[str, Any]) -> dict[str, Any]:
@@ -149,12 +274,18 @@ def _without(row: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in keys}
 
 
-def _grouped(
-    connection: sqlite3.Connection, view: str, parameters: tuple[str, str]
-) -> defaultdict[str, list[dict[str, Any]]]:
+def _grouped(connection: sqlite3.Connection, view: str, listed: str) -> defaultdict[str, list[dict[str, Any]]]:
     groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     # The view's name comes from this file alone.
-    sql = f"SELECT * FROM {view} WHERE run_id IN ({_RUNS}) ORDER BY id"  # noqa: S608
-    for row in connection.execute(sql, parameters):
+    sql = f"SELECT * FROM {view} WHERE {_IN} ORDER BY id"  # noqa: S608
+    for row in connection.execute(sql, (listed,)):
         groups[str(row["run_id"])].append(_without(dict(row), "id"))
+    return groups
+
+
+def _bodies(connection: sqlite3.Connection, listed: str, kind: str) -> defaultdict[str, list[dict[str, Any]]]:
+    groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    sql = f"SELECT run_id, at, body FROM records WHERE kind = ? AND {_IN} ORDER BY id"  # noqa: S608
+    for row in connection.execute(sql, (kind, listed)):
+        groups[str(row["run_id"])].append({**json.loads(row["body"]), "at": row["at"]})
     return groups

@@ -11,8 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from typing import Any
 
+# Made once: json.dumps builds a new one for each call that asks for anything unusual.
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 GENESIS = "0" * 64
 CHAIN_FORMAT = 1
 TEXT_LIMIT = 2000
@@ -22,12 +25,19 @@ STARTED = "started"
 ENDED = "ended"
 INTERRUPTED = "interrupted"
 CORRECTED = "corrected"
+ANNOTATED = "annotated"
 HOST = "host"
 HOST_RESULT = "host_result"
 TASK = "task"
 REVIEW = "review"
 CHANGE = "change"
-KINDS = (STARTED, ENDED, INTERRUPTED, CORRECTED, HOST, HOST_RESULT, TASK, REVIEW, CHANGE)
+SIGNED = "signed"
+GATE = "gate"
+ACCESS_REVIEW = "access_review"
+KINDS = (
+    *(STARTED, ENDED, INTERRUPTED, CORRECTED, ANNOTATED),
+    *(HOST, HOST_RESULT, TASK, REVIEW, CHANGE, GATE, ACCESS_REVIEW, SIGNED),
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ def stamp(moment: datetime) -> str:
 
 def canonical(value: Any) -> str:
     """The one spelling of a plain value: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODE(value)
 
 
 def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
@@ -84,5 +94,20 @@ def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
 
 def digest(*, writer: str, seq: int, entry: Entry, text: str, previous: str) -> str:
     """The link of the chain: SHA-256 over every column of the row and the digest of the writer's row before it."""
-    columns = [CHAIN_FORMAT, writer, seq, entry.uid, entry.run_id, entry.kind, entry.at, entry.host, text, previous]
-    return hashlib.sha256(canonical(columns).encode("utf-8")).hexdigest()
+    return link(writer, seq, entry.uid, entry.run_id, entry.kind, entry.at, entry.host, text, previous)
+
+
+def link(
+    writer: str, seq: int, uid: str, run_id: str, kind: str, at: str, host: str | None, text: str, previous: str
+) -> str:
+    """As `digest`, from bare columns. Raises TypeError when a column has a type that is never written.
+
+    The bytes are those of `canonical([CHAIN_FORMAT, writer, seq, ...])`, put together by hand: a whole ledger is
+    checked by this.
+    """
+    quoted = encode_basestring
+    spelt = (
+        f"[{CHAIN_FORMAT},{quoted(writer)},{seq},{quoted(uid)},{quoted(run_id)},{quoted(kind)},{quoted(at)},"
+        f"{'null' if host is None else quoted(host)},{quoted(text)},{quoted(previous)}]"
+    )
+    return hashlib.sha256(spelt.encode("utf-8")).hexdigest()

@@ -17,7 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import entry_points, process, reaping, record
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
+    entry_points,
+    last_resort,
+    process,
+    reaping,
+    record,
+)
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
 
@@ -61,10 +67,21 @@ class Recorder:
         self._expected: Counter[str] = Counter()
         self._clients: dict[str, list[str]] = {}
         self._seen: dict[str, Counter[str]] = {}
+        self._marks: set[str] = set()
         self._results = 0
+        self._pretended = 0
+        self._done = 0
+        self._started: dict[str, Any] = {}
+        self._started_at = ""
+        self._left: dict[str, Any] = {}
         self._begun = 0.0
         self._not_before = 0.0
         self._spent = 0.0
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where it records."""
+        return self._ledger
 
     @property
     def mine(self) -> bool:
@@ -84,7 +101,9 @@ class Recorder:
         self.open = True
         self._begun = self._monotonic()
         here = process.own()
-        self._add(record.STARTED, {**body, "process": here.as_dict()}, uid=f"{self.run_id}:{record.STARTED}")
+        self._started = {**body, "process": here.as_dict()}
+        self._started_at = record.stamp(self._now())
+        self._add(record.STARTED, self._started, uid=f"{self.run_id}:{record.STARTED}")
         try:
             self._ledger.create()
             with self._ledger.transaction() as transaction:
@@ -103,11 +122,22 @@ class Recorder:
             self._clients[name] = list(clients)
             self._add(record.HOST, {"clients": list(clients)}, host=name)
 
-    def result(self, host: str, status: str, *, counted: bool = True) -> None:
-        """One task ended on one host. counted: whether Ansible's own statistics count it, too."""
-        self._seen.setdefault(host, Counter())[status] += 1
+    def result(self, host: str, status: str, *, counted: bool = True, pretended: bool = False) -> None:
+        """One task ended on one host.
+
+        counted: whether Ansible's own statistics count it, too. pretended: whether the task ran in check mode.
+        """
+        # Once for each result of a run: no new Counter for a host that has one.
+        seen = self._seen.get(host)
+        if seen is None:
+            seen = self._seen[host] = Counter()
+        seen[status] += 1
         if counted:
             self._results += 1
+        if pretended:
+            self._pretended += 1
+        elif counted:
+            self._done += 1
 
     def included(self, hosts: int) -> None:
         """An include was done for that many hosts: Ansible counts each as one result."""
@@ -125,6 +155,14 @@ class Recorder:
             self._add(record.REVIEW, {**extracted.review, "clients": clients}, host=host)
             for change in extracted.changes:
                 self._add(record.CHANGE, {**change, "clients": clients}, host=host)
+
+    def annotated(self, mark: str, fields: Mapping[str, Any]) -> bool:
+        """What a task says of this run. The same mark counts once, on however many hosts; True when it is new."""
+        if mark in self._marks:
+            return False
+        self._marks.add(mark)
+        self._add(record.ANNOTATED, fields, uid=f"{self.run_id}:{record.ANNOTATED}:{mark}")
+        return True
 
     def boundary(self) -> LedgerError | None:
         """Commit what has gathered, unless commits cost too much. Returns the first failure once; rows are kept."""
@@ -160,6 +198,12 @@ class Recorder:
             self._add(record.HOST_RESULT, {"verdict": verdict(numbers), "counts": numbers}, host=host)
         total = {key: sum(int(numbers.get(key, 0)) for numbers in per_host.values()) for key in COUNTS}
         decided = outcome or (run_verdict(total) if self._clients or per_host else "no_hosts")
+        self._left = {
+            "outcome": decided,
+            "counts": total,
+            "duration_seconds": round(self._monotonic() - self._begun, 3),
+            "all_check_mode": bool(self._pretended and not self._done),
+        }
         self._ledger.create()
         with self._ledger.transaction() as transaction:
             transaction.add(self._queue)
@@ -178,8 +222,10 @@ class Recorder:
                 {
                     "outcome": decided,
                     "changed": total["changed"] > 0,
+                    # A play may ask for check mode itself: then nothing was changed, though no --check was given.
+                    "check_mode": bool(self._pretended and not self._done),
                     "counts": total,
-                    "duration_seconds": round(self._monotonic() - self._begun, 3),
+                    "duration_seconds": self._left["duration_seconds"],
                     "results": {"seen": self._results, "expected": expected_results},
                     "stored": stored,
                     "complete": not missing,
@@ -190,6 +236,22 @@ class Recorder:
             transaction.add(self._queue[-1:])
         self._queue.clear()
         return decided
+
+    @property
+    def begun(self) -> bool:
+        """Whether the start was told to it, stored or not."""
+        return bool(self._started)
+
+    def left(self) -> dict[str, Any]:
+        """What is known of the run, for the line that is left when it cannot be stored."""
+        return {
+            "run_id": self.run_id,
+            "started_at": self._started_at or record.stamp(self._now()),
+            "at": record.stamp(self._now()),
+            **last_resort.facts(self._started, self._clients),
+            **self._left,
+            "unsaved": self.unsaved,
+        }
 
     @property
     def unsaved(self) -> int:

@@ -41,6 +41,11 @@ class Transaction:
         ).fetchone()
         self._seq, self._previous = (int(last[0]), str(last[1])) if last else (0, record.GENESIS)
 
+    @property
+    def writer(self) -> str:
+        """Under which name this transaction adds."""
+        return self._writer
+
     def add(self, entries: Iterable[Entry]) -> None:
         """Add entries in order. One whose uid is stored already is passed over, so that a retry cannot double it."""
         for entry in entries:
@@ -103,7 +108,7 @@ class Ledger:
             _refuse_other_version(connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
-                yield Transaction(connection, _writer(connection))
+                yield Transaction(connection, own_writer(connection))
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -152,7 +157,7 @@ def _refuse_other_version(connection: sqlite3.Connection) -> None:
         raise schema.SchemaError(f"its version is {version}, this release works with {len(schema.MIGRATIONS)}")
 
 
-def _writer(connection: sqlite3.Connection) -> str:
+def own_writer(connection: sqlite3.Connection) -> str:
     """Who writes: this ledger on this machine. A copy taken elsewhere goes on under another name, not on a fork."""
     ledger_id = str(connection.execute("SELECT ledger_id FROM identity").fetchone()[0])
     return hashlib.sha256(f"{ledger_id}:{machine()}".encode()).hexdigest()[:16]

@@ -9,60 +9,122 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading, record
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading, record, spot_check
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.verification import verify
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
+    contents,
     exports,
+    fleet,
     html,
     model,
+    pdf,
     terminal,
     writing,
 )
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.branding import Brand
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import Period
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.speaking import Speaker
 
-FORMATS = ("html", "csv", "json")
+FORMATS = ("html", "csv", "json", "pdf")
+# A PDF needs a library that not everybody has.
+DEFAULT_FORMATS = ("html", "csv", "json")
 
 
 @dataclass(frozen=True)
 class Made:
-    """report: the plain value. text: for a terminal. files: name to content. known_clients: what the ledger has."""
+    """report: the plain value. text: for a terminal. files: name to content. known_clients: what the ledger has.
+
+    warnings: what could not be shown for want of a library.
+    """
 
     report: dict[str, Any]
     text: str
-    files: dict[str, str]
+    files: dict[str, str | bytes]
     known_clients: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
-def make(ledger: Ledger, period: Period, client: str | None, language: str, formats: Sequence[str]) -> Made:
-    """Make a report of one client, or of all when client is None. Raises LedgerError."""
-    with ledger.reading() as connection:
-        found = reading.interventions(connection, record.stamp(period.start), record.stamp(period.end), client)
-        known = reading.clients(connection)
-        checked = verify(connection)
-        state = reading.state(connection, [run["run_id"] for run in found if run["playbook"] != model.OWN_PLAYBOOK])
+def make(
+    ledger: Ledger,
+    period: Period,
+    client: str | None,
+    language: str,
+    formats: Sequence[str],
+    *,
+    brand: Brand = Brand(),  # noqa: B008 - a value that cannot change
+    whole_fleet: bool = False,
+) -> Made:
+    """Make a report of one client, or of all when client is None.
+
+    whole_fleet: an overview page that leads to a report of each client. Raises LedgerError, PdfMissing.
+    """
+    start, end = record.stamp(period.start), record.stamp(period.end)
     speaker = Speaker(language, period.zone)
-    report = model.build(
-        found,
-        client=client,
-        period={
-            "text": period.text,
-            "first": period.first.isoformat(),
-            "last": period.last.isoformat(),
-            "zone": period.zone_name,
-            "spoken": speaker.span(period.first, period.last),
-        },
-        # No time of making, and nothing of rows that are not reported: the same interventions give the same bytes.
-        ledger={**state, "faults": checked.faults},
-    )
-    name = writing.base_name(client, period.text, language)
-    files: dict[str, str] = {}
-    if "html" in formats:
-        files[f"{name}.html"] = html.to_html(report, speaker)
+    with ledger.reading() as connection:
+        known = tuple(reading.clients(connection))
+        found = reading.interventions(connection, start, end, client)
+        faults = spot_check.faults(connection, start, end, [run["run_id"] for run in found])
+        looks = last_looks(connection, end, client)
+
+        def report_of(name: str | None) -> dict[str, Any]:
+            mine = found if name == client else reading.interventions(connection, start, end, name)
+            shown = [look for look in looks if name is None or name in look["clients"]]
+            told = [run["run_id"] for run in mine if run["playbook"] not in model.OWN_PLAYBOOKS]
+            state = reading.state(connection, told)
+            return model.build(
+                mine,
+                client=name,
+                period={
+                    "text": period.text,
+                    "first": period.first.isoformat(),
+                    "last": period.last.isoformat(),
+                    "zone": period.zone_name,
+                    "spoken": speaker.span(period.first, period.last),
+                },
+                # No time of making, and nothing of rows that are not reported: the same interventions, the same bytes.
+                ledger={**state, "faults": faults},
+                looks=shown,
+            )
+
+        report = report_of(client)
+        others = [report_of(name) for name in known] if whole_fleet else []
+    files: dict[str, str | bytes] = {}
+    warnings: dict[str, None] = {}
+    overview = f"{writing.base_name('fleet', period.text, language, kind='overview')}.html" if whole_fleet else None
+    pages: list[tuple[dict[str, Any], str]] = []
+    for each in others or [report]:
+        name = writing.base_name(each["client"], period.text, language)
+        pages.append((each, f"{name}.html"))
+        _files_of(each, name, period, language, formats, brand, overview, files, warnings)
+    if overview is not None and "html" in formats:
+        shown = fleet.of_fleet(report, pages, period.zone)
+        files[overview] = html.to_html("fleet.html.j2", report, shown, language, period.zone, brand)
+        warnings.update(dict.fromkeys(shown.faults))
+    return Made(report, terminal.to_text(report, speaker), files, known, tuple(warnings))
+
+
+def _files_of(
+    report: dict[str, Any],
+    name: str,
+    period: Period,
+    language: str,
+    formats: Sequence[str],
+    brand: Brand,
+    overview: str | None,
+    files: dict[str, str | bytes],
+    warnings: dict[str, None],
+) -> None:
+    if "html" in formats or "pdf" in formats:
+        shown = contents.of_client(report, period.zone)
+        warnings.update(dict.fromkeys(shown.faults))
+        page = ("client.html.j2", report, shown, language, period.zone, brand)
+        if "html" in formats:
+            files[f"{name}.html"] = html.to_html(*page, up=overview)
+        if "pdf" in formats:
+            files[f"{name}.pdf"] = pdf.to_pdf(html.to_html(*page, still=True))
     if "csv" in formats:
         files[f"{name}-interventions.csv"] = exports.interventions_csv(report, language)
         files[f"{name}-entry-points.csv"] = exports.entry_points_csv(report, language)
     if "json" in formats:
         files[f"{name}.json"] = exports.to_json(report)
-    return Made(report, terminal.to_text(report, speaker), files, tuple(known))

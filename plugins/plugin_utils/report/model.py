@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import access, timeline, waiting
+
 REMOVALS = ("disable", "remove", "purge")
-# It reads the ledger and touches no server.
-OWN_PLAYBOOK = "infogerance.perimeter.report"
+# They read and keep the ledger, and touch no server.
+OWN_PLAYBOOKS = ("infogerance.perimeter.report", "infogerance.perimeter.ledger")
 
 
 def build(
@@ -19,19 +22,21 @@ def build(
     client: str | None,
     period: Mapping[str, Any],
     ledger: Mapping[str, Any],
+    looks: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The report as one plain value; every rendering starts from it.
 
-    period, ledger: plain descriptions, passed through. Interventions in order of their start.
+    period, ledger: plain descriptions, passed through. Interventions in order of their start. looks: the last look at
+    each server, as ledger.ways_in.last_looks gives them.
     """
-    runs = [run for run in interventions if run["playbook"] != OWN_PLAYBOOK]
+    runs = [run for run in interventions if run["playbook"] not in OWN_PLAYBOOKS]
     applied = [
         {**_line(run, change), "by": run["operator"]}
         for run in runs
         for change in run["changes"]
         if change["status"] == "applied"
     ]
-    report = {
+    report: dict[str, Any] = {
         "client": client,
         "period": dict(period),
         "ledger": dict(ledger),
@@ -40,7 +45,29 @@ def build(
         "other_changes": [line for line in applied if line["action"] not in REMOVALS],
         "obsolete": still_obsolete(runs),
     }
+    looks = list(looks)
+    today = _own_day(report, looks)
+    ways = access.open_ways(looks, today)
+    real = [run for run in runs if not run["check_mode"]]
+    report.update(
+        ways_in=ways,
+        checks=access.checks(looks, today),
+        left_out=[{"host": look["host"], "count": look["left_out"]} for look in looks if look["left_out"]],
+        questions=waiting.questions(ways, report["obsolete"], runs),
+        openly=[run for run in real if run["outcome"] not in {"ok", "no_hosts"} or run["complete"] is False],
+        categories=timeline.by_category(real),
+    )
     return {**report, "summary": _summary(report)}
+
+
+def _own_day(report: Mapping[str, Any], looks: Iterable[Mapping[str, Any]]) -> date:
+    """The day from which the report judges dates: of its newest record, and within its period.
+
+    Not the day of making: the same records must give the same report.
+    """
+    stamps = [look["at"] for look in looks] + [report["ledger"].get("last_at") or ""]
+    last = report["period"]["last"]
+    return date.fromisoformat(min(last, max(stamps)[:10] or last))
 
 
 def still_obsolete(runs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -98,6 +125,9 @@ def _summary(report: Mapping[str, Any]) -> dict[str, Any]:
         "unclassified": number(real, contract=None),
         "seconds_in_contract": seconds("in"),
         "seconds_out_of_contract": seconds("out"),
+        "seconds": round(sum(run["duration_seconds"] or 0 for run in real), 3),
+        "waiting": sum(len(question["ways"]) + len(question["runs"]) for question in report["questions"]),
+        "ways_in": len(report["ways_in"]),
         "troubled": sum(run["outcome"] not in {"ok", "running", "no_hosts"} for run in real),
         "incomplete": number(real, complete=False),
         "running": number(real, outcome="running"),

@@ -38,7 +38,7 @@ def parse(text: str, zone_name: str = "UTC") -> Period:
 
     zone_name: whose midnight counts, a name of the time zone database. Raises PeriodError.
     """
-    zone = _zone(zone_name)
+    zone = named_zone(zone_name)
     given = str(text).strip()
     left, dots, right = given.partition("..")
     try:
@@ -80,7 +80,8 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def _zone(name: str) -> tzinfo:
+def named_zone(name: str) -> tzinfo:
+    """A zone of the time zone database. Raises PeriodError."""
     if name.upper() == "UTC":
         return UTC
     try:

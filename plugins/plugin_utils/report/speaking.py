@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wording import MONTHS, WORDING
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wording import MONTHS, SHORT_MONTHS, WORDING
 
 _THIN = "\u202f"
 _HARD = "\u00a0"
@@ -25,7 +25,13 @@ class Speaker:
 
     def word(self, key: str, **values: Any) -> str:
         """The text of a key. A missing key is a mistake in this collection: KeyError."""
-        text = self._words[key].format(**values)
+        return self._set(self._words[key].format(**values))
+
+    def template(self, key: str) -> str:
+        """The text of a key with its placeholders, for who fills them in later."""
+        return self._set(self._words[key])
+
+    def _set(self, text: str) -> str:
         return text.replace(" :", f"{_HARD}:").replace("'", "\u2019") if self.language == "fr" else text
 
     def known(self, group: str, value: Any) -> str:
@@ -36,6 +42,14 @@ class Speaker:
         """23 novembre 2026; 23 November 2026."""
         first = "1er" if self.language == "fr" and moment.day == 1 else str(moment.day)
         return f"{first}{_HARD}{MONTHS[self.language][moment.month - 1]} {moment.year}"
+
+    def short_day(self, moment: date) -> str:
+        """23 nov.; 23 Nov."""
+        return f"{moment.day}{_HARD}{SHORT_MONTHS[self.language][moment.month - 1]}"
+
+    def short_month(self, moment: date) -> str:
+        """nov. 2026; Nov 2026."""
+        return f"{SHORT_MONTHS[self.language][moment.month - 1]}{_HARD}{moment.year}"
 
     def span(self, first: date, last: date) -> str:
         """A whole month or year by its name, else both days."""

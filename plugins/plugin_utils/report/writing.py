@@ -5,21 +5,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
 from pathlib import Path
 
 
-def base_name(client: str | None, period: str, language: str) -> str:
-    """A file name that is safe whatever the client is called."""
-    parts = ("report", client or "all", period, language)
-    return "-".join(re.sub(r"[^A-Za-z0-9_-]+", "_", part).strip("_") or "_" for part in parts)
+def base_name(client: str | None, period: str, language: str, *, kind: str = "report") -> str:
+    """A file name that is safe whatever the client is called, and that no two clients share."""
+    # A file system takes 255 bytes; the digest tells apart what is cut.
+    name = _safe(client or "all")[:80]
+    if client and (name != client or client == "all"):
+        name += "-" + hashlib.sha256(client.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return "-".join([kind, name, _safe(period), language])
 
 
-def write_changed(path: Path, text: str, *, pretend: bool = False) -> bool:
+def _safe(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "_"
+
+
+def write_changed(path: Path, text: str | bytes, *, pretend: bool = False) -> bool:
     """Write unless the file has this text already. Returns whether it differed. pretend: only compare."""
-    content = text.encode("utf-8")
+    content = text.encode("utf-8") if isinstance(text, str) else text
     try:
         if path.read_bytes() == content:
             return False

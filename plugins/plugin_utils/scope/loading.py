@@ -16,7 +16,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.valida
 BUILTIN = Path(__file__).with_name("catalogue.yml")
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class UniqueKeyLoader(yaml.SafeLoader):
     """PyYAML keeps the last of two equal keys: a category written twice would lose one silently."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
@@ -63,6 +63,6 @@ def _read(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogueError(f"catalogue {path} cannot be read: {error}") from None
     try:
-        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader subclass
+        return yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506 - a SafeLoader subclass
     except yaml.YAMLError as error:
         raise CatalogueError(f"catalogue {path} is not valid YAML: {error}") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils import privileged_ips as p
@@ -119,6 +119,14 @@ def disjoint(names: list[str]) -> list[str]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(rows, texts, texts, st.booleans(), st.booleans(), st.sampled_from(("report", "remove")))
+@example(
+    [{"address": "198.51.100.0", "list": "trusted"}, {"address": "198.51.100.0/29"}],
+    ["198.51.100.0/30"],
+    [],
+    False,
+    False,
+    "report",
+)
 def test_any_list_leads_to_itself_and_stays_there(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

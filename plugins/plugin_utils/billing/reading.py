@@ -1,0 +1,69 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a statement from a ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.statement import (
+    Statement,
+    lines,
+    statement,
+    used_seconds,
+)
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.worked import worked
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Category
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import Agreement, Terms
+
+_EVER = "0000"
+_ALWAYS = "9999"
+
+
+def read_statement(
+    connection: sqlite3.Connection,
+    *,
+    client: str | None,
+    terms: Terms,
+    categories: Mapping[str, Category],
+    start: datetime,
+    end: datetime,
+    now: datetime,
+) -> Statement:
+    """A client's statement (or that of all) from start (included) to end (excluded). connection: of Ledger.reading().
+
+    Whatever may use up an agreement is read from the agreement's first day on; the period itself is read whole.
+    """
+    first, last = record.stamp(start), record.stamp(end)
+    work = {item.run_id: item for item in worked(connection, first, last, client=client)}
+    if any(terms.of(name).agreements for name in ([client] if client else terms.clients)):
+        since = _since(terms, [client] if client else list(terms.clients))
+        for item in worked(connection, since, _ALWAYS, client=client, billable=True):
+            work.setdefault(item.run_id, item)
+    return statement(work.values(), client=client, terms=terms, categories=categories, first=first, end=last, now=now)
+
+
+def read_used(
+    connection: sqlite3.Connection, client: str, terms: Terms, categories: Mapping[str, Category]
+) -> dict[str, int]:
+    """Billed seconds that each agreement of this client has used so far, by its id."""
+    since = _since(terms, [client])
+    work = worked(connection, since, _ALWAYS, client=client, billable=True)
+    used = used_seconds(lines(work, client=client, terms=terms, categories=categories))
+    return {agreement: seconds for (name, agreement), seconds in used.items() if name == client}
+
+
+def _since(terms: Terms, clients: list[str]) -> str:
+    """Where to begin to read: a day before the first agreement, as a stored stamp."""
+    agreements: list[Agreement] = [item for name in clients for item in terms.of(name).agreements]
+    days = [item.valid_from for item in agreements]
+    if not days or any(day is None for day in days):
+        return _EVER
+    earliest = min(day for day in days if day is not None)
+    if earliest <= date(1, 1, 2):
+        return _EVER
+    return record.stamp(datetime(earliest.year, earliest.month, earliest.day, tzinfo=UTC) - timedelta(days=1))
