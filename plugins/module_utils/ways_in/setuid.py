@@ -28,9 +28,17 @@ SYSTEM = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/usr/lo
 #: Of these only the directory itself is read, not what lies below.
 SHALLOW = frozenset(SYSTEM) - {"/opt", "/usr/local/lib", "/srv"}
 #: Programs that Debian's packages install with a setuid or setgid bit.
-KNOWN = frozenset(
-    ["Xorg.wrap", "at", "authbind-helper", "bsd-write", "chage", "chfn", "chkpwd", "chrome-sandbox", "chsh", "crontab", "dbus-daemon-launch-helper", "dma", "dma-mbox-create", "doas", "dotlockfile", "exim4", "expiry", "firejail", "fping", "fusermount", "fusermount3", "gpasswd", "gst-ptp-helper", "helper", "incusd-user", "kismet_cap_linux_bluetooth", "locate", "lockfile", "lxc-user-nic", "maidag", "man", "mandb", "mlocate", "mount", "mount.cifs", "mount.davfs", "mount.ecryptfs_private", "mount.nfs", "mtr-packet", "newgidmap", "newgrp", "newuidmap", "ntfs-3g", "opensmtpd", "passwd", "ping", "ping6", "pkexec", "plocate", "polkit-agent-helper-1", "postdrop", "postqueue", "pppd", "procmail", "screen", "sg", "smtpctl", "snap-confine", "ssh-agent", "ssh-keysign", "su", "sudo", "sudoedit", "suexec", "traceroute6.iputils", "umount", "unix_chkpwd", "userhelper", "utempter", "vmware-user-suid-wrapper", "wall", "write", "write.ul"]
-)
+KNOWN = frozenset((
+    "Xorg.wrap", "at", "authbind-helper", "bsd-write", "chage", "chfn", "chkpwd", "chrome-sandbox", "chsh",
+    "crontab", "dbus-daemon-launch-helper", "dma", "dma-mbox-create", "doas", "dotlockfile", "exim4", "expiry",
+    "firejail", "fping", "fusermount", "fusermount3", "gpasswd", "gst-ptp-helper", "incusd-user",
+    "kismet_cap_linux_bluetooth", "locate", "lockfile", "lxc-user-nic", "maidag", "man", "mandb", "mlocate",
+    "mount", "mount.cifs", "mount.davfs", "mount.ecryptfs_private", "mount.nfs", "mtr-packet", "newgidmap",
+    "newgrp", "newuidmap", "ntfs-3g", "opensmtpd", "passwd", "ping", "ping6", "pkexec", "plocate",
+    "polkit-agent-helper-1", "postdrop", "postqueue", "pppd", "procmail", "screen", "sg", "smtpctl", "snap-confine",
+    "ssh-agent", "ssh-keysign", "su", "sudo", "sudoedit", "suexec", "traceroute6.iputils", "umount", "unix_chkpwd",
+    "userhelper", "utempter", "vmware-user-suid-wrapper", "wall", "write", "write.ul",
+))  # fmt: skip
 STRONG_CAPABILITIES = {
     0: "chown", 1: "dac_override", 2: "dac_read_search", 3: "fowner", 4: "fsetid", 6: "setgid", 7: "setuid",
     8: "setpcap", 16: "sys_module", 17: "sys_rawio", 18: "sys_chroot", 19: "sys_ptrace", 21: "sys_admin",

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,28 @@ import pytest
 from lab import Host
 from tests.integration.ways_in import ways
 from tests.integration.ways_in.conftest import Look
+
+
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "ways_in.md"
+
+
+def table() -> str:
+    lines = ["| Way | Family | Kind | osquery | evocheck |", "| --- | --- | --- | --- | --- |"]
+    for way in ways.WAYS:
+        lines.append(f"| {way.name} | {way.family} | `{way.kind}` | {way.osquery or '-'} | {way.evocheck or '-'} |")
+    return "\n" + "\n".join(lines) + "\n"
+
+
+def test_the_docs_list_the_ways_that_are_planted() -> None:
+    """``WAYS_WRITE_DOCS=1`` writes the list."""
+    begin, end = "<!-- begin ways -->", "<!-- end ways -->"
+    text = DOCS.read_text(encoding="utf-8")
+    head, rest = text.split(begin)
+    inner, tail = rest.split(end)
+    if os.environ.get("WAYS_WRITE_DOCS"):
+        DOCS.write_text(head + begin + table() + end + tail, encoding="utf-8")
+    else:
+        assert inner == table()
 
 
 def found_of(result: dict[str, Any], way: ways.Way) -> list[dict[str, Any]]:
@@ -75,7 +99,7 @@ def test_all_ways_at_once_are_found_attributed_and_closed_by_their_remedies(read
 
 
 @pytest.fixture(scope="module")
-def shared(module_hosts: Any) -> Iterator[Host]:
+def shared(module_hosts: Any) -> Host:
     host: Host = module_hosts("ways-one", flavour="systemd", extra_packages=ways.PACKAGES)
     host.run(ways.PEOPLE)
     return host
