@@ -79,8 +79,8 @@ options:
     description: Which families of ways to look at.
     type: list
     elements: str
-    choices: [ssh, accounts, privilege]
-    default: [ssh, accounts, privilege]
+    choices: [ssh, accounts, privilege, persistence, network, services]
+    default: [ssh, accounts, privilege, persistence, network, services]
   accept:
     description:
       - Ways that were looked at and may stand. They move to RV(declared), with the reason.

@@ -20,7 +20,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import accounts, pam, privilege, setuid, ssh_files, ssh_keys, ssh_server
+from . import (
+    accounts,
+    cron,
+    firewall_rules,
+    live,
+    pam,
+    privilege,
+    remote_shells,
+    services,
+    setuid,
+    ssh_files,
+    ssh_keys,
+    ssh_server,
+    startup,
+    units,
+    vpn,
+)
 from .context import Context
 from .family import Finding, Look
 
@@ -31,6 +47,9 @@ FAMILIES: dict[str, tuple[Look, ...]] = {
     "ssh": (ssh_keys.look, ssh_server.look, ssh_files.look),
     "accounts": (accounts.look,),
     "privilege": (privilege.look, pam.look, setuid.look),
+    "persistence": (cron.look, units.look, startup.look, live.look),
+    "network": (firewall_rules.look, vpn.look, remote_shells.look),
+    "services": (services.look,),
 }
 #: A user may make a hundred thousand ways; nobody reads more than these of one kind and account.
 MOST_OF_A_KIND = 100

@@ -17,7 +17,6 @@ from lab import Host
 from tests.integration.ways_in import ways
 from tests.integration.ways_in.conftest import Look
 
-
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "ways_in.md"
 
 
@@ -45,7 +44,9 @@ def found_of(result: dict[str, Any], way: ways.Way) -> list[dict[str, Any]]:
     return [
         row
         for row in result["findings"]
-        if (row["kind"], row["path"], row["account"]) == (way.kind, way.path, way.account) and way.entry in row["entry"]
+        if (row["kind"], row["account"]) == (way.kind, way.account)
+        and way.path in ("*", row["path"])
+        and way.entry in row["entry"]
     ]
 
 

