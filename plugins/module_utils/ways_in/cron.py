@@ -51,13 +51,14 @@ def _crontabs(ctx: Context) -> Iterator[Finding]:
 
 def _jobs(ctx: Context) -> Iterator[Finding]:
     for folder in JOBS:
-        for found in ctx.files(folder, content=False):
+        # at's own account owns the directory.
+        for found in ctx.files(folder, ctx.database.accounts.get("daemon"), content=False):
             name = os.path.basename(found.path)
             if name.startswith("."):
                 continue
             owner = ctx.name_of(found.uid)
             yield Finding(
-                "at_job", found.path, "at runs it once as this account, without a login", Closing(remove(found.path)),
+                "at_job", found.path, "at runs it once as this account, without a login", Closing(remove(found.path, found.owner)),
                 owner, "", *ctx.people.account(owner), since=found.since, declared=ctx.people.declares_account(owner),
             )  # fmt: skip
 

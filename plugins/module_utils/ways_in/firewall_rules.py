@@ -99,10 +99,15 @@ def _finding(ctx: Context, address: str, path: str, close: str) -> Iterator[Find
         return
     declared = ctx.people.declares_address(address)
     yield Finding(
-        "firewall_rule", path, "a rule outside the managed sets lets this address in; files may load it again at boot",
-        Closing(close, PRIVILEGED_IPS if declared else None), None, address, *ctx.people.address(address),
+        "firewall_rule",
+        path,
+        "a rule outside the managed sets lets this address in; files may load it again at boot",
+        Closing(close, PRIVILEGED_IPS if declared else None),
+        None,
+        address,
+        *ctx.people.address(address),
         declared=declared,
-    )  # fmt: skip
+    )
 
 
 def _wrappers(ctx: Context) -> Iterator[Finding]:
@@ -111,9 +116,14 @@ def _wrappers(ctx: Context) -> Iterator[Finding]:
         for number, line in found.lines if found else []:
             if found is not None and re.search(r":\s*(spawn|twist)\b|\(\s*/", line):
                 yield Finding(
-                    "tcp_wrapper", path, "a connection runs a program", Closing(comment_out(path, number)), None, line,
+                    "tcp_wrapper",
+                    path,
+                    "a connection runs a program",
+                    Closing(comment_out(path, number)),
+                    None,
+                    line,
                     since=found.since,
-                )  # fmt: skip
+                )
             elif found is not None and path.endswith("allow") and "ALL" not in line.split(":")[0:1]:
                 for text in re.findall(r"[0-9a-fA-F.:]+(?:/[0-9.]+)?", line.partition(":")[2]):
                     network = lenient(text)
@@ -123,7 +133,13 @@ def _wrappers(ctx: Context) -> Iterator[Finding]:
                         and not any(known is not None and known.covers(network) for known in map(lenient, LOCAL))
                     ):
                         yield Finding(
-                            "tcp_wrapper", path, "lets this address in where tcp wrappers decide",
-                            Closing(comment_out(path, number)), None, text, *ctx.people.address(text), since=found.since,
+                            "tcp_wrapper",
+                            path,
+                            "lets this address in where tcp wrappers decide",
+                            Closing(comment_out(path, number)),
+                            None,
+                            text,
+                            *ctx.people.address(text),
+                            since=found.since,
                             declared=ctx.people.declares_address(text),
-                        )  # fmt: skip
+                        )

@@ -28,7 +28,7 @@ def look(ctx: Context) -> Iterator[Finding]:
     """What runs now and lets somebody in."""
     table = ctx.processes
     ours = table.ancestors(os.getpid())
-    sessions = [p for p in table.processes.values() if p.comm in _SSHD and _is_session(ctx, p) and p.pid not in ours]
+    sessions = [p for p in table.processes.values() if p.comm in _SSHD and _is_session(p) and p.pid not in ours]
     for process in sessions:
         yield _session(ctx, process)
     listening = {p.pid for p in sessions}
@@ -44,7 +44,7 @@ def look(ctx: Context) -> Iterator[Finding]:
     yield from _left(ctx, ours)
 
 
-def _is_session(ctx: Context, process: Process) -> bool:
+def _is_session(process: Process) -> bool:
     """The process that serves one login; not its privileged parent, not the listener."""
     return (
         bool(re.match(r"sshd(-session)?: \S+(@\S+)?\Z", process.line))
@@ -64,9 +64,16 @@ def _session(ctx: Context, process: Process) -> Finding:
     if who.person is None and address:
         who = ctx.people.address(address)
     return Finding(
-        "live_session", "/proc/%d" % process.pid, why, Closing("kill %d" % process.pid), name, address or "", *who,
-        since=iso(process.started), declared=ctx.people.declares_account(name),
-    )  # fmt: skip
+        "live_session",
+        "/proc/%d" % process.pid,
+        why,
+        Closing("kill %d" % process.pid),
+        name,
+        address or "",
+        *who,
+        since=iso(process.started),
+        declared=ctx.people.declares_account(name),
+    )
 
 
 def _client(ctx: Context, process: Process) -> Iterator[Finding]:
@@ -76,15 +83,27 @@ def _client(ctx: Context, process: Process) -> Iterator[Finding]:
     closing = Closing("kill %d" % process.pid)
     if re.search(r"(\A|\s)-(\w*R|o\s*RemoteForward)", process.line):
         yield Finding(
-            "reverse_tunnel", "/proc/%d" % process.pid, "lets the other end's users connect back to this server", closing,
-            name, process.line[:200], *who, since=since,
-        )  # fmt: skip
+            "reverse_tunnel",
+            "/proc/%d" % process.pid,
+            "lets the other end's users connect back to this server",
+            closing,
+            name,
+            process.line[:200],
+            *who,
+            since=since,
+        )
     if process.line.endswith("[mux]"):
         path = process.line[:-5].strip().partition(" ")[2]
         yield Finding(
-            "ssh_master", path or "/proc/%d" % process.pid,
-            "who reaches this socket uses the connection without a key of their own", closing, name, "", *who, since=since,
-        )  # fmt: skip
+            "ssh_master",
+            path or "/proc/%d" % process.pid,
+            "who reaches this socket uses the connection without a key of their own",
+            closing,
+            name,
+            "",
+            *who,
+            since=since,
+        )
 
 
 def _forwarded(ctx: Context, sessions: set[int]) -> Iterator[Finding]:
@@ -96,12 +115,16 @@ def _forwarded(ctx: Context, sessions: set[int]) -> Iterator[Finding]:
             if found.listening and found.protocol == "tcp" and not 6000 <= found.local_port < 6100:
                 name = ctx.name_of(process.uid)
                 yield Finding(
-                    "ssh_forward", "/proc/%d" % pid, "a login listens on %s port %d and passes on what comes"
-                    % (found.local, found.local_port),
-                    Closing("kill %d" % pid), name, "%s:%d" % (found.local, found.local_port),
-                    *ctx.people.account(name), since=iso(process.started),
+                    "ssh_forward",
+                    "/proc/%d" % pid,
+                    "a login listens on %s port %d and passes on what comes" % (found.local, found.local_port),
+                    Closing("kill %d" % pid),
+                    name,
+                    "%s:%d" % (found.local, found.local_port),
+                    *ctx.people.account(name),
+                    since=iso(process.started),
                     declared=ctx.people.declares_account(name),
-                )  # fmt: skip
+                )
 
 
 def _left(ctx: Context, ours: set[int]) -> Iterator[Finding]:
@@ -123,11 +146,15 @@ def _left(ctx: Context, ours: set[int]) -> Iterator[Finding]:
         why = "runs %d process%s, such as %s" % (len(processes), "es" * (len(processes) > 1), first.comm)
         command = "pkill -KILL -u %d || true" % uid
         yield Finding(
-            "process" if name else "orphan_process", "/proc/%d" % first.pid,
+            "process" if name else "orphan_process",
+            "/proc/%d" % first.pid,
             why if name else "uid %d has no account and %s" % (uid, why),
-            manage_account(name, command) if name else Closing(command), name or "uid %d" % uid, first.comm,
-            *ctx.people.account(name), since=iso(first.started),
-        )  # fmt: skip
+            manage_account(name, command) if name else Closing(command),
+            name or "uid %d" % uid,
+            first.comm,
+            *ctx.people.account(name),
+            since=iso(first.started),
+        )
 
 
 def _below(ctx: Context, ours: set[int]) -> set[int]:

@@ -35,10 +35,43 @@ LISTENERS = (
     "ksh",
     "busybox",
 )
-SHELL_SERVERS = ("telnetd", "in.telnetd", "rlogind", "in.rlogind", "rshd", "in.rshd", "rexecd", "in.rexecd", "ttyd", "gotty",
-                 "shellinaboxd", "wetty", "gdbserver", "sliver", "butterfly", "utelnetd")  # fmt: skip
-RELAYED = ("tmate", "ngrok", "frpc", "chisel", "gs-netcat", "teleconsole", "cloudflared", "anydesk", "teamviewerd", "rustdesk",
-           "zerotier-one", "tailscaled", "bore", "localtonet", "pagekite", "sish", "upterm")  # fmt: skip
+SHELL_SERVERS = (
+    "telnetd",
+    "in.telnetd",
+    "rlogind",
+    "in.rlogind",
+    "rshd",
+    "in.rshd",
+    "rexecd",
+    "in.rexecd",
+    "ttyd",
+    "gotty",
+    "shellinaboxd",
+    "wetty",
+    "gdbserver",
+    "sliver",
+    "butterfly",
+    "utelnetd",
+)
+RELAYED = (
+    "tmate",
+    "ngrok",
+    "frpc",
+    "chisel",
+    "gs-netcat",
+    "teleconsole",
+    "cloudflared",
+    "anydesk",
+    "teamviewerd",
+    "rustdesk",
+    "zerotier-one",
+    "tailscaled",
+    "bore",
+    "localtonet",
+    "pagekite",
+    "sish",
+    "upterm",
+)
 
 
 def look(ctx: Context) -> Iterator[Finding]:
@@ -86,15 +119,28 @@ def _inetd(ctx: Context) -> Iterator[Finding]:
     for number, line in found.lines if found else []:
         words = line.split()
         if found is not None and len(words) > 5 and not line.startswith("#") and "internal" not in words[5:]:
-            yield Finding("inetd_service", found.path, "a connection to %s starts %s" % (words[0], words[5]),
-                          Closing(comment_out(found.path, number)), words[4].split(":")[0].split(".")[0], words[0],
-                          since=found.since)  # fmt: skip
+            yield Finding(
+                "inetd_service",
+                found.path,
+                "a connection to %s starts %s" % (words[0], words[5]),
+                Closing(comment_out(found.path, number)),
+                words[4].split(":")[0].split(".")[0],
+                words[0],
+                since=found.since,
+            )
     for service in ctx.files("/etc/xinetd.d"):
         if not re.search(r"^\s*disable\s*=\s*yes", service.text, re.MULTILINE) and re.search(
             r"^\s*server\s*=", service.text, re.MULTILINE
         ):
-            yield Finding("inetd_service", service.path, "a connection starts a program", Closing(remove(service.path)), None,
-                          os.path.basename(service.path), since=service.since)  # fmt: skip
+            yield Finding(
+                "inetd_service",
+                service.path,
+                "a connection starts a program",
+                Closing(remove(service.path)),
+                None,
+                os.path.basename(service.path),
+                since=service.since,
+            )
 
 
 def _docker(ctx: Context) -> Iterator[Finding]:
@@ -103,6 +149,12 @@ def _docker(ctx: Context) -> Iterator[Finding]:
         text = found.text
         open_host = re.search(r"tcp://(?!127\.|localhost|\[::1\])[^\"]*", text)
         if open_host and not re.search(r"\"tlsverify\"\s*:\s*true", text):
-            yield Finding("docker_port", found.path, "whoever reaches the port is root: no certificate is asked for",
-                          Closing("sed -i 's#\"tcp://[^\"]*\",\\? *##' -- /etc/docker/daemon.json"), None,
-                          open_host.group(0)[:100], since=found.since)  # fmt: skip
+            yield Finding(
+                "docker_port",
+                found.path,
+                "whoever reaches the port is root: no certificate is asked for",
+                Closing('sed -i \'s#"tcp://[^"]*",\\? *##\' -- /etc/docker/daemon.json'),
+                None,
+                open_host.group(0)[:100],
+                since=found.since,
+            )

@@ -24,15 +24,33 @@ from .remedy import comment_out, word
 __all__ = ["look"]
 
 LOOPBACK = ("127.", "::1", "localhost", "unix", "/")
-WEB_CONFIGS = ("/etc/nginx", "/etc/nginx/conf.d", "/etc/nginx/sites-enabled", "/etc/nginx/snippets", "/etc/apache2",
-               "/etc/apache2/conf-enabled", "/etc/apache2/sites-enabled", "/etc/lighttpd/conf-enabled")  # fmt: skip
-HTPASSWD = ("/etc/nginx/.htpasswd", "/etc/nginx/htpasswd", "/etc/apache2/.htpasswd", "/etc/apache2/htpasswd",
-            "/etc/htpasswd", "/etc/evolinux/htpasswd")  # fmt: skip
+WEB_CONFIGS = (
+    "/etc/nginx",
+    "/etc/nginx/conf.d",
+    "/etc/nginx/sites-enabled",
+    "/etc/nginx/snippets",
+    "/etc/apache2",
+    "/etc/apache2/conf-enabled",
+    "/etc/apache2/sites-enabled",
+    "/etc/lighttpd/conf-enabled",
+)
+HTPASSWD = (
+    "/etc/nginx/.htpasswd",
+    "/etc/nginx/htpasswd",
+    "/etc/apache2/.htpasswd",
+    "/etc/apache2/htpasswd",
+    "/etc/htpasswd",
+    "/etc/evolinux/htpasswd",
+)
 USER_FILES = {
-    "/etc/proftpd/ftpd.passwd": "FTP (ProFTPD)", "/etc/pure-ftpd/pureftpd.passwd": "FTP (Pure-FTPd)",
-    "/etc/vsftpd/ftpd.passwd": "FTP (vsftpd)", "/etc/samba/smbpasswd": "Samba", "/var/lib/samba/private/smbpasswd": "Samba",
-    "/etc/dovecot/users": "mail (Dovecot)", "/etc/squid/passwd": "the proxy (Squid)",
-}  # fmt: skip
+    "/etc/proftpd/ftpd.passwd": "FTP (ProFTPD)",
+    "/etc/pure-ftpd/pureftpd.passwd": "FTP (Pure-FTPd)",
+    "/etc/vsftpd/ftpd.passwd": "FTP (vsftpd)",
+    "/etc/samba/smbpasswd": "Samba",
+    "/var/lib/samba/private/smbpasswd": "Samba",
+    "/etc/dovecot/users": "mail (Dovecot)",
+    "/etc/squid/passwd": "the proxy (Squid)",
+}
 
 
 def look(ctx: Context) -> Iterator[Finding]:
@@ -112,10 +130,14 @@ def _mariadb(ctx: Context) -> Iterator[Finding]:
         if who.person is None:
             who = ctx.people.address(host)
         yield Finding(
-            "mariadb_account", program, "takes connections from %s" % host,
+            "mariadb_account",
+            program,
+            "takes connections from %s" % host,
             Closing("%s --no-defaults --protocol=socket -u root -e %s" % (program, word("DROP USER " + quoted))),
-            user, "%s@%s" % (user, host), *who,
-        )  # fmt: skip
+            user,
+            "%s@%s" % (user, host),
+            *who,
+        )
 
 
 def _htpasswd(ctx: Context) -> Iterator[Finding]:
@@ -136,10 +158,15 @@ def _users(ctx: Context, found: Seen, kind: str, what: str) -> Iterator[Finding]
         user, colon, _hash = line.partition(":")
         if colon and user:
             yield Finding(
-                kind, found.path, "a user of %s, with a password of its own" % what,
+                kind,
+                found.path,
+                "a user of %s, with a password of its own" % what,
                 Closing(comment_out(found.path, number, found.owner)),
-                user, "", *ctx.people.account(user), since=found.since,
-            )  # fmt: skip
+                user,
+                "",
+                *ctx.people.account(user),
+                since=found.since,
+            )
 
 
 def _user_files(ctx: Context) -> Iterator[Finding]:
@@ -155,9 +182,14 @@ def _user_files(ctx: Context) -> Iterator[Finding]:
         for row in rows.splitlines():
             user = row.partition(":")[0]
             yield Finding(
-                "service_user", "/var/lib/samba/private/passdb.tdb", "a user of Samba, with a password of its own",
-                Closing("smbpasswd -x %s" % word(user)), user, "", *ctx.people.account(user),
-            )  # fmt: skip
+                "service_user",
+                "/var/lib/samba/private/passdb.tdb",
+                "a user of Samba, with a password of its own",
+                Closing("smbpasswd -x %s" % word(user)),
+                user,
+                "",
+                *ctx.people.account(user),
+            )
 
 
 def _ftp(ctx: Context) -> Iterator[Finding]:
@@ -205,8 +237,15 @@ def _rsync(found: Seen) -> Iterator[Finding]:
             if name and not guarded:
                 last = number - 1 if number else len(found.text.split("\n"))
                 close = "sed -i '%d,%ds/^/# /' -- %s" % (start, last, word(found.path))
-                yield Finding("rsync_module", found.path, "everybody reads or writes module %s" % name, Closing(close), None,
-                              name, since=found.since)  # fmt: skip
+                yield Finding(
+                    "rsync_module",
+                    found.path,
+                    "everybody reads or writes module %s" % name,
+                    Closing(close),
+                    None,
+                    name,
+                    since=found.since,
+                )
             start, name, guarded = number, section.group(1), everywhere
         elif re.match(r"(auth users|hosts allow)\s*=\s*\S", line):
             guarded = True
@@ -244,7 +283,10 @@ def _redis(found: Seen) -> Iterator[Finding]:
     outside = not binds or any(not a.lstrip("-").startswith(LOOPBACK) for _n, w in binds for a in w)
     if unguarded and outside:
         yield Finding(
-            "redis_open", found.path, "takes commands from outside and asks for no password",
+            "redis_open",
+            found.path,
+            "takes commands from outside and asks for no password",
             Closing("%s; systemctl restart redis-server 2>/dev/null || true" % comment_out(found.path, unguarded[0])),
-            None, since=found.since,
-        )  # fmt: skip
+            None,
+            since=found.since,
+        )

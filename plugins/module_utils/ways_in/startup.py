@@ -21,25 +21,53 @@ from .remedy import comment_out, remove, word
 
 __all__ = ["look"]
 
-STARTUP = (".bashrc", ".bash_profile", ".bash_login", ".profile", ".bash_logout", ".zshrc", ".zshenv", ".zprofile",
-           ".zlogin", ".kshrc", ".cshrc", ".tcshrc", ".pam_environment", ".xprofile")  # fmt: skip
+STARTUP = (
+    ".bashrc",
+    ".bash_profile",
+    ".bash_login",
+    ".profile",
+    ".bash_logout",
+    ".zshrc",
+    ".zshenv",
+    ".zprofile",
+    ".zlogin",
+    ".kshrc",
+    ".cshrc",
+    ".tcshrc",
+    ".pam_environment",
+    ".xprofile",
+)
 SYSTEM = ("/etc/profile", "/etc/bash.bashrc", "/etc/environment", "/etc/zsh/zshrc", "/etc/zsh/zshenv", "/etc/csh.cshrc")
-HOOKS = ("/etc/update-motd.d", "/etc/network/if-up.d", "/etc/network/if-pre-up.d", "/etc/network/if-down.d",
-         "/etc/network/if-post-down.d", "/etc/dhcp/dhclient-enter-hooks.d", "/etc/dhcp/dhclient-exit-hooks.d",
-         "/etc/NetworkManager/dispatcher.d", "/etc/networkd-dispatcher/routable.d", "/etc/ppp/ip-up.d",
-         "/etc/kernel/postinst.d", "/usr/lib/systemd/system-sleep", "/usr/lib/systemd/system-shutdown")  # fmt: skip
+HOOKS = (
+    "/etc/update-motd.d",
+    "/etc/network/if-up.d",
+    "/etc/network/if-pre-up.d",
+    "/etc/network/if-down.d",
+    "/etc/network/if-post-down.d",
+    "/etc/dhcp/dhclient-enter-hooks.d",
+    "/etc/dhcp/dhclient-exit-hooks.d",
+    "/etc/NetworkManager/dispatcher.d",
+    "/etc/networkd-dispatcher/routable.d",
+    "/etc/ppp/ip-up.d",
+    "/etc/kernel/postinst.d",
+    "/usr/lib/systemd/system-sleep",
+    "/usr/lib/systemd/system-shutdown",
+)
 #: (pattern, why): what a start-up file needs only if somebody else is to come in.
 SIGNS = (
     (r"/dev/(tcp|udp)/|\b(nc|ncat|netcat|socat)\b", "opens a connection"),
     (r"\b(curl|wget)\b[^\n]*\|\s*(ba|da|z)?sh\b", "runs what it fetches"),
     (r"authorized_keys", "writes keys"),
     (r"\bLD_(PRELOAD|LIBRARY_PATH|AUDIT)\s*=", "loads a library into each program"),
-    (r"\b(alias\s+|function\s+)(sudo|su|ssh|passwd|doas)\b|^\s*(sudo|su|ssh|passwd|doas)\s*\(\)", "stands in for a program that asks for passwords"),
+    (
+        r"\b(alias\s+|function\s+)(sudo|su|ssh|passwd|doas)\b|^\s*(sudo|su|ssh|passwd|doas)\s*\(\)",
+        "stands in for a program that asks for passwords",
+    ),
     (r"\bchmod\b[^\n]*(\+s|[ugo]*\+[rwx]*s|\b[246]7?\d\d\d\b)", "sets a setuid bit"),
     (r"base64\s+(-d|--decode)[^\n]*\|\s*(ba|da)?sh", "runs hidden text"),
     (r"\b(nohup|setsid|disown)\b", "leaves something running"),
     (r"\bssh\b[^\n]*\s-\w*[RD]\b", "opens a tunnel"),
-)  # fmt: skip
+)
 
 
 def look(ctx: Context) -> Iterator[Finding]:
@@ -77,9 +105,15 @@ def _startup(ctx: Context, account: Account, seen: Seen) -> Iterator[Finding]:
         if seen.owner:
             command = "runuser -u %s -- chmod go-w -- %s" % (word(seen.owner), word(seen.path))
         yield Finding(
-            "startup_writable", seen.path, "others may write what this account's shell runs", Closing(command),
-            account.name, "", *ctx.people.account(account.name), since=seen.since,
-        )  # fmt: skip
+            "startup_writable",
+            seen.path,
+            "others may write what this account's shell runs",
+            Closing(command),
+            account.name,
+            "",
+            *ctx.people.account(account.name),
+            since=seen.since,
+        )
     if seen.data is not None:
         yield from _signs(ctx, seen, account)
 
@@ -90,10 +124,15 @@ def _signs(ctx: Context, seen: Seen, account: Account | None) -> Iterator[Findin
             if re.search(pattern, line):
                 name = account.name if account else None
                 yield Finding(
-                    "shell_startup", seen.path, "at each shell it %s" % why,
-                    Closing(comment_out(seen.path, number, seen.owner)), name, "line %d" % number,
-                    *ctx.people.account(name), since=seen.since,
-                )  # fmt: skip
+                    "shell_startup",
+                    seen.path,
+                    "at each shell it %s" % why,
+                    Closing(comment_out(seen.path, number, seen.owner)),
+                    name,
+                    "line %d" % number,
+                    *ctx.people.account(name),
+                    since=seen.since,
+                )
                 break
 
 
@@ -104,16 +143,27 @@ def _hooks(ctx: Context) -> Iterator[Finding]:
         for found in ctx.files(folder):
             if found.link is None and found.mode & 0o111 and not ctx.packages.pristine(found.path, found.data):
                 yield Finding(
-                    "hook_script", found.path, "the system runs it as root; it is not as a package brought it",
-                    Closing("chmod a-x -- %s" % word(found.path)), None, since=found.since,
-                )  # fmt: skip
+                    "hook_script",
+                    found.path,
+                    "the system runs it as root; it is not as a package brought it",
+                    Closing("chmod a-x -- %s" % word(found.path)),
+                    None,
+                    since=found.since,
+                )
 
 
 def _preload(ctx: Context) -> Iterator[Finding]:
     found = ctx.look("/etc/ld.so.preload")
     if found is not None and found.lines:
-        yield Finding("preload", found.path, "its libraries are loaded into every program", Closing(remove(found.path)),
-                      None, " ".join(line for _n, line in found.lines)[:200], since=found.since)  # fmt: skip
+        yield Finding(
+            "preload",
+            found.path,
+            "its libraries are loaded into every program",
+            Closing(remove(found.path)),
+            None,
+            " ".join(line for _n, line in found.lines)[:200],
+            since=found.since,
+        )
 
 
 def _apt(ctx: Context) -> Iterator[Finding]:

@@ -21,11 +21,22 @@ from .remedy import comment_out, remove, word
 
 __all__ = ["look"]
 
-SYSTEM_UNITS = ("/etc/systemd/system", "/run/systemd/system", "/run/systemd/transient", "/usr/local/lib/systemd/system",
-                "/usr/lib/systemd/system", "/etc/systemd/user", "/usr/local/lib/systemd/user",
-                "/usr/lib/systemd/user")  # fmt: skip
-GENERATORS = ("/etc/systemd/system-generators", "/usr/local/lib/systemd/system-generators", "/run/systemd/system-generators",
-              "/etc/systemd/user-generators")  # fmt: skip
+SYSTEM_UNITS = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/run/systemd/transient",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/etc/systemd/user",
+    "/usr/local/lib/systemd/user",
+    "/usr/lib/systemd/user",
+)
+GENERATORS = (
+    "/etc/systemd/system-generators",
+    "/usr/local/lib/systemd/system-generators",
+    "/run/systemd/system-generators",
+    "/etc/systemd/user-generators",
+)
 USER_UNITS = (".config/systemd/user", ".local/share/systemd/user")
 LINGER = "/var/lib/systemd/linger"
 KINDS = {".service": "systemd_unit", ".timer": "systemd_timer", ".socket": "systemd_socket", ".path": "systemd_unit"}
@@ -44,8 +55,14 @@ def look(ctx: Context) -> Iterator[Finding]:
     for folder in GENERATORS:
         for found in ctx.files(folder):
             if not ctx.packages.pristine(found.path, found.data):
-                yield Finding("systemd_generator", found.path, "runs as root at each start and reload",
-                              Closing(remove(found.path)), None, since=found.since)  # fmt: skip
+                yield Finding(
+                    "systemd_generator",
+                    found.path,
+                    "runs as root at each start and reload",
+                    Closing(remove(found.path)),
+                    None,
+                    since=found.since,
+                )
     lingering = set(ctx.names(LINGER))
     for name in sorted(lingering):
         yield _linger(ctx, name)
@@ -64,9 +81,13 @@ def _units(ctx: Context, folder: str) -> Iterator[Finding]:
                     r"^\s*Exec\w*\s*=\s*\S", found.text, re.M
                 ):
                     yield Finding(
-                        "systemd_drop_in", found.path, "changes what %s starts" % name[:-2],
-                        Closing(_without(found.path, None)), None, since=found.since,
-                    )  # fmt: skip
+                        "systemd_drop_in",
+                        found.path,
+                        "changes what %s starts" % name[:-2],
+                        Closing(_without(found.path, None)),
+                        None,
+                        since=found.since,
+                    )
         elif ending in KINDS and not TRANSIENT.match(name):
             found_unit = _unit_file(ctx, path)
             if found_unit is not None and not ctx.packages.pristine(found_unit.path, found_unit.data):
@@ -100,9 +121,15 @@ def _unit(ctx: Context, found: Seen, kind: str, name: str) -> Iterator[Finding]:
     user = re.search(r"^\s*User\s*=\s*(\S+)", found.text, re.MULTILINE)
     account = user.group(1) if user else None
     yield Finding(
-        kind, found.path, why, Closing(_without(found.path, name)), account, "", *ctx.people.account(account),
+        kind,
+        found.path,
+        why,
+        Closing(_without(found.path, name)),
+        account,
+        "",
+        *ctx.people.account(account),
         since=found.since,
-    )  # fmt: skip
+    )
 
 
 def _without(path: str, unit: str | None) -> str:
@@ -114,9 +141,16 @@ def _linger(ctx: Context, name: str) -> Finding:
     found = ctx.look(os.path.join(LINGER, name), content=False)
     command = "loginctl disable-linger %s 2>/dev/null; %s" % (word(name), remove(os.path.join(LINGER, name)))
     return Finding(
-        "linger", os.path.join(LINGER, name), "its own units run from boot on, without a login", Closing(command), name, "",
-        *ctx.people.account(name), since=found.since if found else None, declared=ctx.people.declares_account(name),
-    )  # fmt: skip
+        "linger",
+        os.path.join(LINGER, name),
+        "its own units run from boot on, without a login",
+        Closing(command),
+        name,
+        "",
+        *ctx.people.account(name),
+        since=found.since if found else None,
+        declared=ctx.people.declares_account(name),
+    )
 
 
 def _users_units(ctx: Context, account: Account, home: str, lingering: bool) -> Iterator[Finding]:
@@ -130,34 +164,63 @@ def _users_units(ctx: Context, account: Account, home: str, lingering: bool) -> 
             command = remove(found.path, found.owner)
             person = ctx.database.is_person(account)
             yield Finding(
-                "user_unit", found.path, "the account's own systemd starts it, %s" % when,
-                manage_account(account.name, command) if person else Closing(command), account.name, "",
-                *ctx.people.account(account.name), since=found.since, declared=ctx.people.declares_account(account.name),
-            )  # fmt: skip
+                "user_unit",
+                found.path,
+                "the account's own systemd starts it, %s" % when,
+                manage_account(account.name, command) if person else Closing(command),
+                account.name,
+                "",
+                *ctx.people.account(account.name),
+                since=found.since,
+                declared=ctx.people.declares_account(account.name),
+            )
 
 
 def _boot(ctx: Context) -> Iterator[Finding]:
     found = ctx.look("/etc/rc.local")
     if found is not None and found.mode & 0o111 and any(line != "exit 0" for _n, line in found.lines):
-        yield Finding("rc_local", found.path, "runs as root at boot", Closing("chmod a-x -- /etc/rc.local"), None,
-                      since=found.since)  # fmt: skip
+        yield Finding(
+            "rc_local",
+            found.path,
+            "runs as root at boot",
+            Closing("chmod a-x -- /etc/rc.local"),
+            None,
+            since=found.since,
+        )
     for found in ctx.files("/etc/init.d"):
         if found.mode & 0o111 and found.link is None and not ctx.packages.pristine(found.path, found.data):
             yield Finding(
-                "init_script", found.path, "may run as root at boot; it is not as a package brought it",
-                Closing("update-rc.d -f %s remove >/dev/null; chmod a-x -- %s" % (
-                    word(os.path.basename(found.path)), word(found.path))),
-                None, since=found.since,
-            )  # fmt: skip
+                "init_script",
+                found.path,
+                "may run as root at boot; it is not as a package brought it",
+                Closing(
+                    "update-rc.d -f %s remove >/dev/null; chmod a-x -- %s"
+                    % (word(os.path.basename(found.path)), word(found.path))
+                ),
+                None,
+                since=found.since,
+            )
     inittab = ctx.look("/etc/inittab")
     for number, line in inittab.lines if inittab else []:
         if not ctx.packages.pristine("/etc/inittab", inittab.data if inittab else None) and ":respawn:" in line:
-            yield Finding("inittab", "/etc/inittab", "init starts it over and over",
-                          Closing(comment_out("/etc/inittab", number)), None, line.split(":")[0])  # fmt: skip
+            yield Finding(
+                "inittab",
+                "/etc/inittab",
+                "init starts it over and over",
+                Closing(comment_out("/etc/inittab", number)),
+                None,
+                line.split(":")[0],
+            )
     for folder in ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d"):
         for found in ctx.files(folder, ending=".rules"):
             if not ctx.packages.pristine(found.path, found.data) and re.search(
                 r"\b(RUN|PROGRAM)\b[^=]*\+?=", found.text
             ):
-                yield Finding("udev_rule", found.path, "the kernel's events run a program as root",
-                              Closing(remove(found.path)), None, since=found.since)  # fmt: skip
+                yield Finding(
+                    "udev_rule",
+                    found.path,
+                    "the kernel's events run a program as root",
+                    Closing(remove(found.path)),
+                    None,
+                    since=found.since,
+                )

@@ -49,16 +49,20 @@ def _openvpn(ctx: Context, found: Seen) -> Iterator[Finding]:
         ctx.unread(found.path, str(error))
         return
     names = {name for name, _words in rows}
-    if "client" in names or ("remote" in names and not names & {"server", "mode", "tls-server", "server-bridge"}
-                             and "secret" not in names):  # fmt: skip
+    if "client" in names or (
+        "remote" in names and not names & {"server", "mode", "tls-server", "server-bridge"} and "secret" not in names
+    ):
         return
     for name, words in rows:
         kind_and_why = _directive(name, words)
         if kind_and_why:
             kind, why = kind_and_why
             number = _line_of(found, name)
-            close = comment_out(found.path, number) if number else "sed -i '/^<%s>/,/^<.%s>/d' -- %s" % (
-                name, name, word(found.path))  # fmt: skip
+            close = (
+                comment_out(found.path, number)
+                if number
+                else "sed -i '/^<%s>/,/^<.%s>/d' -- %s" % (name, name, word(found.path))
+            )
             entry = name if words[:1] == ["[[INLINE]]"] else " ".join([name, *words[:2]])
             yield Finding(kind, found.path, why, Closing(close), None, entry, since=found.since)
     if config.clients:
@@ -89,9 +93,16 @@ def _client_file(ctx: Context, client: Seen, exclusive: bool) -> Iterator[Findin
     declared = ctx.people.declares_certificate(name)
     why = "a client of this name is let in" if exclusive else "gives a client of this name its own settings"
     yield Finding(
-        "openvpn_client", client.path, why, Closing("echo disable > %s" % word(client.path), VPN_CERTIFICATES), None, name,
-        *ctx.people.certificate(name), since=client.since, declared=declared,
-    )  # fmt: skip
+        "openvpn_client",
+        client.path,
+        why,
+        Closing("echo disable > %s" % word(client.path), VPN_CERTIFICATES),
+        None,
+        name,
+        *ctx.people.certificate(name),
+        since=client.since,
+        declared=declared,
+    )
 
 
 def _wireguard(ctx: Context, found: Seen) -> Iterator[Finding]:
@@ -101,16 +112,22 @@ def _wireguard(ctx: Context, found: Seen) -> Iterator[Finding]:
     except WireGuardDamaged as error:
         ctx.unread(found.path, str(error))
         return
-    for peer in config.active:
+    for peer in config.active():
         # From the peer's key up to the section's start, and on to the next one.
         number = _peer_line(found, peer.key)
         live = "wg set %s peer %s remove 2>/dev/null; " % (word(interface), word(peer.key))
         close = live + _drop_peer(found, number)
         yield Finding(
-            "wireguard_peer", found.path, "whoever has this peer's key reaches the network behind", Closing(close, VPN_CERTIFICATES),
-            None, peer.key, *ctx.people.certificate(peer.key, peer.name), since=found.since,
+            "wireguard_peer",
+            found.path,
+            "whoever has this peer's key reaches the network behind",
+            Closing(close, VPN_CERTIFICATES),
+            None,
+            peer.key,
+            *ctx.people.certificate(peer.key, peer.name),
+            since=found.since,
             declared=ctx.people.declares_certificate(peer.key, peer.name),
-        )  # fmt: skip
+        )
 
 
 def _peer_line(found: Seen, key: str) -> int:

@@ -370,7 +370,7 @@ NETWORK = (
         f"mkdir -p /etc/wireguard; printf '[Interface]\\nPrivateKey = x\\n\\n[Peer]\\nPublicKey = {BOB_PEER}\\n"
         "AllowedIPs = 10.8.0.7/32\\n' > /etc/wireguard/wg0.conf",
         "wireguard_peer", "/etc/wireguard/wg0.conf", None, BOB_PEER, "bob.leroy"),
-    Way("a listening shell", "mkfifo /tmp/f; setsid nc -l -p 4445 < /tmp/f >/dev/null 2>&1 & sleep 0.3", "listening_shell",
+    Way("a listening shell", "tail -f /dev/null | setsid nc -l -p 4445 >/dev/null 2>&1 & sleep 0.3", "listening_shell",
         "/usr/bin/nc.openbsd", "root", "4445", osquery="listening_ports"),
     Way("a shell that called out",
         "setsid python3 -c 'import os, socket, subprocess; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); s.listen();"
