@@ -277,9 +277,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infogerance.perimeter.plugins.module_utils.connection import current
 from ansible_collections.infogerance.perimeter.plugins.module_utils.reconcile import InvalidEntry
 from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory, StateError
-from ansible_collections.infogerance.perimeter.plugins.module_utils.ways_in.context import Bounds, Context
-from ansible_collections.infogerance.perimeter.plugins.module_utils.ways_in.people import People
-from ansible_collections.infogerance.perimeter.plugins.module_utils.ways_in.survey import FAMILIES, survey
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.context import Bounds, Context
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.people import People
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.survey import FAMILIES, survey
 
 
 def argument_spec():

@@ -94,24 +94,24 @@ def _process(ctx: Context, process: Process) -> Iterator[Finding]:
     names = {program, process.comm, re.sub(r"[\d.]+\Z", "", program)}
     account = ctx.name_of(process.uid)
     path = ctx.processes.program(process.pid) or "/proc/%d" % process.pid
-    facts = {"since": iso(process.started)}
+    since = iso(process.started)
     closing = Closing("kill -KILL %d" % process.pid)
     who = ctx.people.account(account)
     if names & set(RELAYED):
         why = "keeps a way in open through a relay, whatever the firewall says"
-        yield Finding("relayed_access", path, why, closing, account, program, *who, **facts)
+        yield Finding("relayed_access", path, why, closing, account, program, *who, since=since)
         return
     if names & set(SHELL_SERVERS) or names & set(LISTENERS):
         for _handle, found in ctx.processes.sockets_of(process.pid):
             if found.listening and found.protocol == "tcp":
                 why = "listens on %s port %d, and is a shell or may hand one out" % (found.local, found.local_port)
-                yield Finding("listening_shell", path, why, closing, account, str(found.local_port), *who, **facts)
+                yield Finding("listening_shell", path, why, closing, account, str(found.local_port), *who, since=since)
     if names & set(SHELLS) or any(n.startswith("python") for n in names):
         for handle, found in ctx.processes.sockets_of(process.pid, (0, 1)):
             if handle == 0 and not found.listening and found.protocol == "tcp":
                 why = "a shell whose input is a connection to %s port %d" % (found.remote, found.remote_port)
                 person = ctx.people.address(found.remote) if who.person is None else who
-                yield Finding("reverse_shell", path, why, closing, account, found.remote, *person, **facts)
+                yield Finding("reverse_shell", path, why, closing, account, found.remote, *person, since=since)
 
 
 def _inetd(ctx: Context) -> Iterator[Finding]:

@@ -121,8 +121,12 @@ class _Walk:
                 yield from self._in(below, inner, depth - 1)
             finally:
                 os.close(below)
-            if self.stopped:
+            if self.ended():
                 return
+
+    def ended(self) -> bool:
+        """True once a bound was reached."""
+        return self.stopped
 
     def _check(self) -> None:
         if self.left <= 0:

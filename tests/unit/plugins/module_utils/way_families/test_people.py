@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.authorized_keys import parse_declared
 from ansible_collections.infogerance.perimeter.plugins.module_utils.reconcile import InvalidEntry
-from ansible_collections.infogerance.perimeter.plugins.module_utils.ways_in.people import People, Who
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.people import People, Who
 
 TODAY = "2026-11-24"
 

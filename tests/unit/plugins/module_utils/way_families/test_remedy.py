@@ -14,8 +14,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.infogerance.perimeter.plugins.module_utils.ways_in.family import shown
-from ansible_collections.infogerance.perimeter.plugins.module_utils.ways_in.remedy import (
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.family import shown
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.remedy import (
     comment_out,
     drop_lines,
     on_path,

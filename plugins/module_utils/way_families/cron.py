@@ -58,7 +58,8 @@ def _jobs(ctx: Context) -> Iterator[Finding]:
                 continue
             owner = ctx.name_of(found.uid)
             yield Finding(
-                "at_job", found.path, "at runs it once as this account, without a login", Closing(remove(found.path, found.owner)),
+                "at_job", found.path, "at runs it once as this account, without a login",
+                Closing(remove(found.path, found.owner)),
                 owner, "", *ctx.people.account(owner), since=found.since, declared=ctx.people.declares_account(owner),
             )  # fmt: skip
 
