@@ -401,7 +401,7 @@ SERVICES = (
     Way("FTP for everybody", put("anonymous_enable=YES", "/etc/vsftpd.conf"), "ftp_anonymous", "/etc/vsftpd.conf",
         evocheck="vsftpd"),
     Way("FTP for accounts", put("local_enable=YES", "/etc/vsftpd.conf"), "ftp_accounts", "/etc/vsftpd.conf"),
-    Way("a user of Samba", put("bob:1000:XXX:XXX:[U]:LCT-1:", "/etc/samba/smbpasswd"), "service_user",
+    Way("a user of Samba", put("bob:1000:00:00:[U]:LCT-1:", "/etc/samba/smbpasswd"), "service_user",
         "/etc/samba/smbpasswd", "bob", "", "bob.leroy"),
     Way("a share for guests", "mkdir -p /etc/samba; printf '[open]\\npath = /srv\\nguest ok = yes\\n' > /etc/samba/smb.conf",
         "samba_guest", "/etc/samba/smb.conf", None, "open"),

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families import mounts
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.context import iso
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.mounts import Mounts
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.packages import Packages
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.process_table import ProcessTable
-from ansible_collections.infogerance.perimeter.plugins.module_utils.ways_in import mounts
 
 TABLE = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
