@@ -26,6 +26,7 @@ ENDED = "ended"
 INTERRUPTED = "interrupted"
 CORRECTED = "corrected"
 ANNOTATED = "annotated"
+DELIVERED = "delivered"
 HOST = "host"
 HOST_RESULT = "host_result"
 TASK = "task"
@@ -35,7 +36,7 @@ SIGNED = "signed"
 GATE = "gate"
 ACCESS_REVIEW = "access_review"
 KINDS = (
-    *(STARTED, ENDED, INTERRUPTED, CORRECTED, ANNOTATED),
+    *(STARTED, ENDED, INTERRUPTED, CORRECTED, ANNOTATED, DELIVERED),
     *(HOST, HOST_RESULT, TASK, REVIEW, CHANGE, GATE, ACCESS_REVIEW, SIGNED),
 )
 
