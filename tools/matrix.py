@@ -72,20 +72,8 @@ def main() -> int:
     for core, interpreter in chosen[:1] if arguments.sample else chosen:
         python = venv(core, interpreter)
         begun = time.monotonic()
-        command = [
-            str(python),
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-m",
-            "not soak",
-            "-n",
-            "2",
-            *tests,
-            *more,
-        ]
+        options = ["-q", "-o", "cache_dir=.cache/matrix/pytest", "-m", "not soak", "-n", "2"]
+        command = [str(python), "-m", "pytest", *options, *tests, *more]
         done = subprocess.run(command, cwd=tree.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             print(done.stdout, flush=True)
