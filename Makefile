@@ -17,7 +17,7 @@ ARGS ?=
 # What tools start by name must be the checkout's, not the system's.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help setup lab-up lab-down demo test $(STAGES) soak faults bench docs build clean format
+.PHONY: help setup lab-up lab-down demo test $(STAGES) soak faults matrix bench docs build clean format
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ soak: setup ## Long runs: every module killed at its writes, over and over
 
 faults: setup ## Bring every fault of a recorded run about, and write the table into docs/ledger.md
 	@$(PYTHON) tests/integration/faults/write_table.py $(ARGS)
+
+matrix: setup ## Recording tests under each supported ansible-core and Python of this machine
+	@$(PYTHON) tools/matrix.py $(ARGS)
 
 bench: setup ## Measure against the field: make bench ARGS=callback
 	@$(PYTHON) benchmarks/run.py $(ARGS)

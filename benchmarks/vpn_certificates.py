@@ -24,13 +24,11 @@ import record
 from pairing import Contender, Goal, Timing, contest
 from play import ROOT, Stage
 
-for folder in (ROOT, ROOT / "tests" / "integration" / "vpn_certificates"):
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))
 
-from vpn_lab import Authority, put_tree  # type: ignore[import-not-found]  # noqa: E402
-
-from lab import Host, Lab  # noqa: E402
+from lab import Host, Lab
+from lab.vpn import Authority, put_tree
 
 CONVERGED_ROUNDS = 8
 REVOKE_ROUNDS = 2

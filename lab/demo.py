@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,14 +22,16 @@ from lab.host import Host
 from lab.image import ensure_image
 from lab.inventory import write_yaml
 from lab.machine import say
+from lab.vpn import Authority, OpenVpn
 
+PACKAGES = ("openvpn",)
 _CRYPT_ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def bring_up(lab: Lab) -> list[Host]:
     """Start the demo hosts that do not run, write the inventory, and return all of them. Twice changes nothing."""
     # Made before the threads start: they would only wait for each other.
-    ensure_image()
+    ensure_image(extra_packages=PACKAGES)
     _ = lab.key
 
     def start(server: Server) -> Host:
@@ -36,7 +39,8 @@ def bring_up(lab: Lab) -> list[Host]:
         if found is not None:
             return found
         say(f"starting {server.name}")
-        return lab.host(server.name, "systemd", kind="demo")
+        devices = ("/dev/net/tun",) if server.vpn else ()
+        return lab.host(server.name, "systemd", kind="demo", extra_packages=PACKAGES, devices=devices)
 
     with ThreadPoolExecutor(len(story.SERVERS)) as pool:
         hosts = list(pool.map(start, story.SERVERS))
@@ -80,9 +84,36 @@ def write_inventory(lab: Lab, hosts: Sequence[Host]) -> Path:
                 "access_privileged_ips_sinks": [{"backend": "nftables", "ports": [22]}],
             },
         )
+    declared = {client.name: list(client.certificates) for client in clients}
+    for server in story.SERVERS:
+        if server.vpn:
+            write_yaml(
+                lab.state / "host_vars" / f"{server.name}.yml",
+                {
+                    "access_vpn_certificates": declared[server.client],
+                    "access_vpn_pki": {"backend": "openssl_ca", "config": "/etc/pki/vpn/openssl.cnf"},
+                    "access_vpn_servers": [{"config": "/etc/openvpn/server/server.conf"}],
+                    "access_vpn_manage": {"ca": True},
+                },
+            )
     path = lab.state / "inventory.yml"
     write_yaml(path, {"all": {"children": children}})
     return path
+
+
+def vpn_server(host: Host, folder: Path = Path("unused")) -> OpenVpn:
+    """The OpenVPN server of a demo host. ``folder``: where its authority is made, needed for that only."""
+    return OpenVpn(host, Authority(folder))
+
+
+def _start_vpn(host: Host, names: Sequence[str]) -> None:
+    """A real authority and a real server; the clients' keys stay on the host, so that their doors can be tried."""
+    with tempfile.TemporaryDirectory(prefix="lab-pki-") as folder:
+        authority = Authority.make(Path(folder) / "ca", names)
+        authority.install(host)
+        server = OpenVpn(host, authority)
+        server.write()
+        server.start()
 
 
 def _lines(keys: Sequence[str]) -> str:
@@ -161,6 +192,8 @@ def _make_mess(host: Host, server: Server) -> None:
     host.run(["/bin/sh", "-s"], input="\n".join(script) + "\n")
     if server.sshd:
         host.restart_sshd()
+    if server.vpn:
+        _start_vpn(host, server.vpn)
     for person in server.people:
         if person.process:
             host.spawn(person.process, user=person.account)

@@ -40,6 +40,8 @@ class Server:
     people: tuple[Person, ...]
     root_keys: tuple[str, ...]
     sshd: str = ""
+    vpn: tuple[str, ...] = ()
+    """Common names of the live certificates of the OpenVPN server that runs there."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Client:
     declared: tuple[dict[str, Any], ...] = field(default_factory=tuple)
     addresses: tuple[dict[str, Any], ...] = field(default_factory=tuple)
     """Privileged IPs, in the form of the role's ``access_privileged_ips``; the controller's own is added later."""
+    certificates: tuple[dict[str, Any], ...] = field(default_factory=tuple)
+    """VPN certificates, in the form of the role's ``access_vpn_certificates``."""
 
 
 # -- the provider's staff ----------------------------------------------------------------------
@@ -95,6 +99,8 @@ SERVERS: tuple[Server, ...] = (
         "acme",
         (CLAIRE, JULIEN, HUGO, ALICE, MARIE, THOMAS, KARIM, BRUNO),
         ("cmoreau@admin", "rescue@former-host"),
+        # Bruno's certificate is good for years after he left.
+        vpn=("adurand-laptop", "mlambert-laptop", "kfaure-freelance", "broux-laptop"),
     ),
     Server(
         "acme-db1",
@@ -166,7 +172,15 @@ def clients() -> tuple[Client, ...]:
         {"address": "203.0.113.77", "owner": "karim.faure", "reason": "at home", "expires": "2025-12-31"},
     )
     zenith_addresses = ({"address": "198.51.100.64/28", "owner": "nadia.benali", "reason": "office of Zenith"},)
-    return (Client("acme", "ACME", acme, acme_addresses), Client("zenith", "Zenith", zenith, zenith_addresses))
+    acme_certificates = (
+        {"cn": "adurand-laptop", "person": "alice.durand", "device": "laptop"},
+        {"cn": "mlambert-laptop", "person": "marie.lambert", "device": "laptop"},
+        {"cn": "kfaure-freelance", "person": "karim.faure", "expires": "2025-12-31"},
+    )
+    return (
+        Client("acme", "ACME", acme, acme_addresses, acme_certificates),
+        Client("zenith", "Zenith", zenith, zenith_addresses),
+    )
 
 
 #: What the firewall's set holds on the servers of a client: an office, a contractor whose time is over, and the home

@@ -17,6 +17,7 @@ from lab.checkout import ROOT, Checkout
 from lab.errors import CommandError, LabError
 from lab.host import Host
 from lab.image import DEFAULT_RELEASE, ensure_image
+from lab.machine import prepare_device
 from lab.podman import LIMITS, containers, inspect_container, podman, remove_containers
 
 FLAVOURS: dict[str, tuple[str, ...]] = {"plain": ("/usr/local/sbin/lab-init",), "systemd": ("/sbin/init",)}
@@ -113,6 +114,7 @@ class Lab:
         for key, value in all_labels.items():
             arguments += ["--label", f"{key}={value}"]
         for device in devices:
+            prepare_device(device)
             arguments += ["--device", device]
         for path, size in (tmpfs or {}).items():
             arguments += ["--tmpfs", f"{path}:size={size},mode=0755"]

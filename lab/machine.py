@@ -66,3 +66,11 @@ def prepare_machine() -> None:
     still = missing_packages()
     if still:
         raise LabError(f"still missing after apt-get install: {', '.join(still)}")
+
+
+def prepare_device(path: str) -> None:
+    """Load the kernel's module behind ``/dev/net/tun`` where a fresh machine has not done so yet."""
+    if path == "/dev/net/tun" and not Path(path).exists() and shutil.which("modprobe", path="/usr/sbin:/sbin"):
+        subprocess.run(["/sbin/modprobe", "tun"], capture_output=True, check=False)
+    if not Path(path).exists():
+        raise LabError(f"this machine has no {path}; a VPN server needs it (kernel module tun)")

@@ -45,6 +45,31 @@ options:
       - {section: callback_intervention, key: catalogue}
     env:
       - {name: INFOGERANCE_PERIMETER_CATALOGUE}
+  agreements:
+    description:
+      - Path of the file, or of the directory of C(*.yml) files, that declares what was agreed with each client -
+        quotes, time-count contracts, exceptions from the catalogue, and how time is billed.
+      - With it, each run records the agreement that it rests on, whatever O(gate) says.
+    type: path
+    ini:
+      - {section: callback_intervention, key: agreements}
+    env:
+      - {name: INFOGERANCE_PERIMETER_AGREEMENTS}
+  gate:
+    description:
+      - What to do with a run that is out of contract for one of its clients and rests on no agreement.
+      - V(off) lets it run. V(warn) says so and lets it run.
+      - V(block) ends it with exit code 77 before its first task, facts included. Tags, C(--start-at-task) and
+        C(--check) do not change that. The blocked run is recorded, too.
+      - An agreement is an accepted quote or a time-count contract in O(agreements), or the extra variable
+        C(infogerance_emergency) with a reason in words, where the category allows it.
+    type: str
+    choices: ["off", warn, block]
+    default: "off"
+    ini:
+      - {section: callback_intervention, key: gate}
+    env:
+      - {name: INFOGERANCE_PERIMETER_GATE}
   ledger_error:
     description:
       - What to do when the run cannot be recorded, or its scope category cannot be resolved.
@@ -107,6 +132,8 @@ from ansible.plugins.callback import CallbackBase
 
 # EX_CONFIG of sysexits.h: what is set up does not allow the run.
 EXIT_BLOCKED = 78
+# EX_NOPERM: nobody has agreed to the work.
+EXIT_REFUSED = 77
 _STATISTICS = {
     "ok": "ok",
     "changed": "changed",
@@ -116,6 +143,11 @@ _STATISTICS = {
     "rescued": "rescued",
     "ignored": "ignored",
 }
+
+
+def utc_now():
+    """The time, with its zone."""
+    return datetime.now(UTC)
 
 
 class CallbackModule(CallbackBase):
@@ -135,6 +167,10 @@ class CallbackModule(CallbackBase):
         self._running = None
         self._about = {}
         self._before = {}
+        self._gatekeeper = None
+        self._resolved = None
+        self._decision = None
+        self._targets = {}
         self._pid = os.getpid()
         self._push = True
         atexit.register(self._at_exit)
@@ -143,6 +179,8 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook):
         self._finish("aborted", None)
+        self._gatekeeper = self._resolved = self._decision = None
+        self._targets = {}
         try:
             from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
                 inspection,
@@ -164,10 +202,13 @@ class CallbackModule(CallbackBase):
             running.begin(self._running)
             reaped = self._recorder.start(self._started(playbook, path))
         except Exception as error:  # noqa: BLE001 - whatever it was, the run is not recorded: that must be decided here
+            if self._decision is None and self.get_option("gate") == "block":
+                self._refuse_unjudged(error)
             self._cannot_record(error)
-            return
+            reaped = []
         for run_id in reaped:
             self._display.vv(f"intervention {run_id} had been interrupted: marked so in the ledger")
+        self._enforce()
 
     def _started(self, playbook, path):
         from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import revision, who
@@ -190,12 +231,12 @@ class CallbackModule(CallbackBase):
             "operator": who.operator(extra_vars),
         }
         try:
-            resolved = resolution.resolve(
-                loading.load(self.get_option("catalogue")), self._inspection.run_facts(playbook, path, options)
-            )
+            catalogue = loading.load(self.get_option("catalogue"))
+            resolved = resolution.resolve(catalogue, self._inspection.run_facts(playbook, path, options))
         except (model.CatalogueError, resolution.ScopeError) as error:
             if self.get_option("ledger_error") == "block":
                 raise
+            self._undecided(error, body)
             self._display.warning(f"intervention: {error}")
             # Recorded all the same, and visibly without a verdict. The message may quote what was typed: not kept.
             body["scope"] = {"category": None, "contract": None, "source": None, "error": type(error).__name__}
@@ -209,8 +250,110 @@ class CallbackModule(CallbackBase):
                 "source": resolved.source,
                 "evaluations": [evaluation.as_dict() for evaluation in resolved.evaluations],
             }
+            self._judge(playbook, catalogue, resolved, extra_vars, body)
         body["revision"] = git.result()
         return body
+
+    # The gate
+
+    def _judge(self, playbook, catalogue, resolved, extra_vars, body):
+        """Decide before the start is recorded, so that the record begins with the decision."""
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import location, store
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import gate, gatekeeper
+
+        third_party = extra_vars.get(gate.THIRD_PARTY_VARIABLE)
+        if third_party is None:
+            third_party = self._inspection.play_variable(playbook, gate.THIRD_PARTY_VARIABLE)
+        self._resolved = resolved
+        keeper = gatekeeper.Gatekeeper(
+            self.get_option("gate"),
+            self.get_option("agreements"),
+            catalogue,
+            store.Ledger(location.chosen_path(self.get_option("ledger"))),
+            emergency=extra_vars.get(gate.EMERGENCY_VARIABLE),
+            third_party=third_party,
+        )
+        if not keeper.wanted:
+            return
+        self._gatekeeper = keeper
+        self._targets = {target.host: target for target in self._inspection.targets(playbook)}
+        self._decision = keeper.decide(resolved, list(self._targets.values()), utc_now())
+        body["gate"] = self._decision.as_dict()
+        body["scope"]["contract"] = self._decision.contract(resolved.category.contract)
+
+    def _undecided(self, error, body):
+        """The category itself is unknown: what is not known to be in contract does not pass."""
+        mode = self.get_option("gate")
+        if mode != "off":
+            from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import gate
+
+            self._decision = gate.Decision(mode, trouble=str(error))
+            body["gate"] = self._decision.as_dict()
+
+    def _refuse_unjudged(self, error):
+        """Something broke before the gate could decide: with `block`, that is no way through."""
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import gate
+
+        self._decision = gate.Decision("block", trouble=str(error))
+        if self._recorder is not None and not self._recorder.open:
+            self._recorder = None
+        self._enforce()
+
+    def _enforce(self):
+        """Say what the gate found, and end the run when it must not start. The one place that does."""
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import presence
+
+        decision = self._decision
+        for warning in decision.warnings if decision is not None else ():
+            self._display.warning(f"intervention: {warning}")
+        if decision is not None and not decision.passed and decision.mode != "off":
+            from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import refusal
+
+            text = refusal.text(decision, self._resolved, self.get_option("agreements"))
+            if decision.blocked:
+                self._blocked(text)
+            self._display.warning(f"intervention: this would be blocked: {text}", formatted=True)
+        recorder, resolved = self._recorder, self._resolved
+        presence.mark(
+            presence.Presence(
+                run_id=recorder.run_id if recorder else "",
+                recorded=recorder is not None and recorder.failure is None,
+                gate=self.get_option("gate"),
+                word=decision.word if decision is not None else None,
+                category=resolved.category.name if resolved else None,
+                contract=decision.contract(resolved.category.contract)
+                if decision is not None and resolved
+                else resolved.category.contract
+                if resolved
+                else None,
+                clients=tuple(verdict.as_dict() for verdict in decision.verdicts) if decision is not None else (),
+            )
+        )
+
+    def _blocked(self, text):
+        """Commit first: after SystemExit no callback gets statistics any more."""
+        recorder = self._recorder
+        if recorder is not None:
+            for target in self._targets.values():
+                recorder.host(target.host, target.clients)
+        self._finish("blocked", {} if recorder is None or not recorder.worked else None)
+        self._display.error(f"intervention: blocked: {text}", wrap_text=False)
+        raise SystemExit(EXIT_REFUSED)
+
+    def _judge_later(self, hosts):
+        """Hosts that nobody knew of before: their clients are asked, too, before their play's first task."""
+        if self._gatekeeper is None or self._resolved is None or self._decision is None or not hosts:
+            return
+        known = {verdict.client for verdict in self._decision.verdicts}
+        fresh = [target for target in hosts if set(target.clients or (None,)) - known]
+        self._targets.update({target.host: target for target in hosts})
+        if not fresh:
+            return
+        decision = self._gatekeeper.decide(self._resolved, list(self._targets.values()), utc_now())
+        self._decision = decision
+        if self._recorder is not None:
+            self._recorder.gate(decision.as_dict())
+        self._enforce()
 
     def v2_playbook_on_stats(self, stats):
         recorder = self._recorder
@@ -237,6 +380,9 @@ class CallbackModule(CallbackBase):
             self._finish("aborted", None)
 
     def _finish(self, outcome, counts):
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import presence
+
+        presence.clear()
         recorder, self._recorder = self._recorder, None
         if recorder is None or not recorder.open:
             return
@@ -320,9 +466,15 @@ class CallbackModule(CallbackBase):
         if recorder is None:
             return
         hosts = {host.get_name(): host for host in self._inspection.targeted_hosts(play)}
+        fresh = []
         for name, host in hosts.items():
             if name not in recorder.clients:
-                recorder.host(name, self._inspection.host_clients(play, host, list(hosts)))
+                target = self._targets.get(name)
+                if target is None:
+                    target = self._inspection.target(play, host, list(hosts))
+                    fresh.append(target)
+                recorder.host(name, target.clients)
+        self._judge_later(fresh)
         self._boundary()
 
     # Tasks

@@ -24,6 +24,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
+from operator import itemgetter
 from typing import Any, Callable, Optional
 
 __all__ = [
@@ -231,13 +232,13 @@ def plan_id(declared: Iterable[Declared], observed: Iterable[Observed]) -> str:
     What depends on who asks is left out (protection, scope), so that the id of an audit still holds
     when a colleague applies it.
     """
-    wanted = sorted(
-        (d.kind, d.entry, _canonical(d.attributes), d.expires or "", list(d.parent or ())) for d in declared
-    )
+    # Kind and entry are unique, so that attributes are never compared.
+    name = itemgetter(0, 1)
+    wanted = sorted(([d.kind, d.entry, d.attributes, d.expires or "", d.parent or ()] for d in declared), key=name)
     found = sorted(
-        (o.kind, o.entry, _canonical(o.attributes), o.disabled_since or "", list(o.parent or ())) for o in observed
+        ([o.kind, o.entry, o.attributes, o.disabled_since or "", o.parent or ()] for o in observed), key=name
     )
-    text = json.dumps([wanted, found], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    text = json.dumps([wanted, found], sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=dict)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -542,10 +543,6 @@ def _drop_children(state: dict[Key, Observed], parent: Key) -> None:
 
 def _days(start: str, end: str) -> int:
     return (date.fromisoformat(end) - date.fromisoformat(start)) // timedelta(days=1)
-
-
-def _canonical(attributes: Mapping[str, Any]) -> str:
-    return json.dumps(dict(attributes), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _undo(action: str, entry: str, parent: Key | None, changes: Mapping[str, tuple[Any, Any]]) -> str:

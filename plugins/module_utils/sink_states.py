@@ -43,7 +43,7 @@ def presence(state: SinkState, slots: Sequence[str], text: str) -> tuple[str | N
         if side is None:
             sides.append(None)
         else:
-            sides.append(_join([slot for slot in slots if text in side.get(slot, ())]))
+            sides.append(_join([slot for slot in slots if slot in side and text in side[slot]]))
     return sides[0], sides[1]
 
 

@@ -20,6 +20,7 @@ LOG = Path(__file__).resolve().parents[2] / ".cache" / "recording-kills"
 def test_no_kill_loses_a_run_or_passes_as_complete(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     killed = Killer(tmp_path, seed).kill_many(KILLS)
+    LOG.parent.mkdir(exist_ok=True)
     LOG.write_text(f"seed {seed}: {killed.told()}\n", encoding="utf-8")
     assert killed.wrong == [], f"seed {seed}"
     assert killed.kills == KILLS

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import clients
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import resolution
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.gate import Target
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.resolution import RunFacts
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
@@ -111,6 +112,10 @@ def run_facts(playbook: Any, path: str, options: Mapping[str, Any]) -> RunFacts:
                 continue
             tags |= {str(tag) for tag in task.tags if str(tag).startswith(resolution.TAG_PREFIX)}
             modules |= {str(task.action), str(getattr(task, "resolved_action", None) or task.action)}
+            # include_role brings its role in only during the run, but the name is written here.
+            included = getattr(task, "_role_name", None)
+            if isinstance(included, str) and not has_template(included):
+                roles.add(included)
     value = extra.get(resolution.VARIABLE)
     if isinstance(value, str) and has_template(value) and plays:
         value = _rendered(plays[0], value)
@@ -125,25 +130,57 @@ def run_facts(playbook: Any, path: str, options: Mapping[str, Any]) -> RunFacts:
     )
 
 
+def targets(playbook: Any) -> list[Target]:
+    """Every host that the plays name before the first task, with its clients and groups. Told once, by its first play.
+
+    Hosts that come to be known only during the run are told by their play's start.
+    """
+    found: dict[str, Target] = {}
+    for play in playbook.get_plays():
+        hosts = {host.get_name(): host for host in _hosts(play)}
+        for name, host in hosts.items():
+            if name not in found:
+                found[name] = target(play, host, list(hosts))
+    return list(found.values())
+
+
+def target(play: Any, host: Any, names: list[str]) -> Target:
+    """One host of a play. names: all hosts of the play."""
+    groups = frozenset(str(group.get_name()) for group in host.get_groups())
+    return Target(host.get_name(), tuple(host_clients(play, host, names)), groups)
+
+
+def play_variable(playbook: Any, name: str) -> Any:
+    """The first play's value of a variable that is read by name, its template resolved."""
+    for play in playbook.get_plays():
+        value = play.get_vars().get(name)
+        if value is not None:
+            return _rendered(play, value) if isinstance(value, str) and has_template(value) else value
+    return None
+
+
 def targeted_hosts(play: Any) -> list[Any]:
     """The hosts of a play's batch, as Ansible's inventory resolves them."""
     return list(play.get_variable_manager()._inventory.get_hosts(play.hosts))
 
 
 def _groups(play: Any) -> set[str]:
+    return {str(group.get_name()) for host in _hosts(play) for group in host.get_groups()}
+
+
+def _hosts(play: Any) -> list[Any]:
     patterns = play.hosts if isinstance(play.hosts, list) else [play.hosts]
     if any(not isinstance(pattern, str) for pattern in patterns):
-        return set()
+        return []
     from ansible.errors import AnsibleError
 
     patterns = [_rendered(play, pattern) if has_template(pattern) else pattern for pattern in patterns]
     if any(not isinstance(pattern, str) or has_template(pattern) for pattern in patterns):
-        return set()
+        return []
     try:
-        hosts = play.get_variable_manager()._inventory.get_hosts(patterns)
+        return list(play.get_variable_manager()._inventory.get_hosts(patterns))
     except AnsibleError:
-        return set()
-    return {str(group.get_name()) for host in hosts for group in host.get_groups()}
+        return []
 
 
 def _roles(play: Any) -> Iterator[Any]:

@@ -144,8 +144,8 @@ def _messages(request: Mapping[str, Any], deadline: float) -> Iterator[dict[str,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError
         try:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(request).encode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from typing import Any
 
 # Made once: json.dumps builds a new one for each call that asks for anything unusual.
 _ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+# User and password in a URL, wherever somebody wrote one: in a task's name, a note, a reason.
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
 GENESIS = "0" * 64
 CHAIN_FORMAT = 1
 TEXT_LIMIT = 2000
@@ -82,6 +85,8 @@ def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
         return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, str):
         text = value.encode("utf-8", "replace").decode("utf-8")
+        if "://" in text:
+            text = _CREDENTIALS.sub("://***@", text)
         # Nearly all text is printable: asking once is far cheaper than looking at each character.
         if not text.isprintable():
             text = "".join(char if char.isprintable() else " " for char in text)

@@ -139,6 +139,15 @@ class Recorder:
         elif counted:
             self._done += 1
 
+    @property
+    def worked(self) -> bool:
+        """Whether any task has ended."""
+        return self._results > 0
+
+    def gate(self, decision: Mapping[str, Any]) -> None:
+        """What the gate said of hosts that came to be known during the run."""
+        self._add(record.GATE, decision)
+
     def included(self, hosts: int) -> None:
         """An include was done for that many hosts: Ansible counts each as one result."""
         self._results += hosts

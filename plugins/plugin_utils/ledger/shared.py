@@ -141,7 +141,7 @@ def refuse_other_version(connection: sqlalchemy.Connection) -> str:
         found = connection.exec_driver_sql("SELECT ledger_id, revision FROM shared_identity").one()
     except sqlalchemy.exc.ProgrammingError as error:
         if sqlstate(error) == "42P01":
-            raise SharedError("this database has no ledger yet: run the role infogerance.perimeter.ledger") from None
+            raise SharedError("this database has no ledger in it yet") from None
         raise
     finally:
         connection.rollback()

@@ -48,15 +48,16 @@ def span(
     start: datetime | None, end: datetime | None, length: timedelta | None, now: datetime
 ) -> tuple[datetime, datetime]:
     """From when to when, out of exactly two of the three. The end may not lie in the future."""
-    if [start, end, length].count(None) != 1:
-        raise TimeError("give two of 'start', 'end' and 'duration'")
-    if length is None:
-        assert start is not None and end is not None  # noqa: PT018 - counted above
-        length = end - start
-        if not timedelta() < length <= LONGEST:
+    if start is not None and end is not None and length is None:
+        begin, finish = start, end
+        if not timedelta() < end - start <= LONGEST:
             raise TimeError(f"end: must come after start, and at most {LONGEST.days} days after")
-    begin = start if start is not None else (end or now) - length
-    finish = begin + length
+    elif start is not None and length is not None and end is None:
+        begin, finish = start, start + length
+    elif end is not None and length is not None and start is None:
+        begin, finish = end - length, end
+    else:
+        raise TimeError("give two of 'start', 'end' and 'duration'")
     if finish > now + _GRACE:
         raise TimeError("end: lies in the future; record what has been done, not what is planned")
     return begin, finish

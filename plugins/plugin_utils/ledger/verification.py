@@ -34,7 +34,6 @@ class Connection(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Iterable[Any]:
         """Rows that can be read by position and by name."""
-        ...
 
 
 @dataclass(frozen=True)

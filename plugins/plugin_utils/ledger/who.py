@@ -25,7 +25,7 @@ def operator(extra_vars: Mapping[str, Any], environ: Mapping[str, str] | None = 
     ssh = environ.get("SSH_CONNECTION", "").split()
     traces: dict[str, str | None] = {
         "awx": _text(extra_vars.get("awx_user_name")) or _text(extra_vars.get("tower_user_name")),
-        "semaphore": _semaphore(extra_vars),
+        "semaphore": _semaphore(extra_vars, "username"),
         "login": _login(),
         "sudo": environ.get("SUDO_USER") or None,
         "user": _name(os.geteuid()),
@@ -36,7 +36,9 @@ def operator(extra_vars: Mapping[str, Any], environ: Mapping[str, str] | None = 
         "name_source": source,
         **{f"{key}_user" if key != "user" else key: value for key, value in traces.items()},
         "from_address": ssh[0] if ssh else None,
-        "job": _text(extra_vars.get("awx_job_id")) or _text(extra_vars.get("tower_job_id")),
+        "job": _text(extra_vars.get("awx_job_id"))
+        or _text(extra_vars.get("tower_job_id"))
+        or _semaphore(extra_vars, "id"),
         "controller": socket.gethostname(),
     }
 
@@ -56,9 +58,9 @@ def _name(uid: int) -> str:
         return str(uid)
 
 
-def _semaphore(extra_vars: Mapping[str, Any]) -> str | None:
+def _semaphore(extra_vars: Mapping[str, Any], field: str) -> str | None:
     place: Any = extra_vars
-    for key in ("semaphore_vars", "task_details", "username"):
+    for key in ("semaphore_vars", "task_details", field):
         place = place.get(key) if isinstance(place, Mapping) else None
     return _text(place)
 

@@ -10,9 +10,9 @@ recolour for a dark screen. The same values give the same bytes.
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from typing import Any
+from xml.etree import ElementTree
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.voices import Pair
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wording import LANGUAGES

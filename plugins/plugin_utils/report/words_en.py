@@ -60,6 +60,7 @@ WORDS: Mapping[str, str] = {
     "outcome_aborted": "Aborted",
     "outcome_interrupted": "Interrupted",
     "outcome_running": "Running",
+    "outcome_blocked": "Blocked, not agreed",
     "outcome_no_hosts": "Nothing to do",
     "status_changed": "changed",
     "status_failed": "failed",

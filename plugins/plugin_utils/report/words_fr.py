@@ -60,6 +60,7 @@ WORDS: Mapping[str, str] = {
     "outcome_aborted": "Abandonnée",
     "outcome_interrupted": "Interrompue",
     "outcome_running": "En cours",
+    "outcome_blocked": "Bloquée, sans accord",
     "outcome_no_hosts": "Sans objet",
     "status_changed": "modifié",
     "status_failed": "échec",

@@ -51,7 +51,7 @@ def main() -> int:
     told = f"Counted on {day} with ansible-core {core} by `make faults`."
     if kills:
         told += f"\nBy `make soak`: {kills}."
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    before, _begin, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     PAGE.write_text(before + "\n\n".join([BEGIN, told, "\n".join(lines), END]) + after, encoding="utf-8")
     return 0

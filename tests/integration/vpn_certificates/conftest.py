@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +12,8 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from vpn_lab import Authority, OpenVpn
-
 from lab import Host
+from lab.vpn import Authority, OpenVpn
 
 MODULE = "infogerance.perimeter.vpn_certificates"
 PACKAGES = ("easy-rsa", "openvpn", "wireguard-go", "wireguard-tools")

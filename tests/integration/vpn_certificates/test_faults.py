@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from vpn_lab import Authority
+
+from lab.vpn import Authority
 
 STATE = "/var/lib/infogerance-perimeter"
 

@@ -10,7 +10,8 @@ module runs, and the door is as the list says.
 from __future__ import annotations
 
 import pytest
-from vpn_lab import Authority
+
+from lab.vpn import Authority
 
 DAEMON = "OpenVPN refuses every client"
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vpn_lab import Authority, openssl
+
+from lab.vpn import Authority, openssl
 
 STATE = "/var/lib/infogerance-perimeter"
 
@@ -400,7 +401,8 @@ def test_an_empty_list_and_a_large_loss_are_refused(shared_vpn):
 def shared_vpn(module_hosts, runner, tmp_path_factory) -> Callable[..., object]:
     """A host for tests that must not change it."""
     from conftest import PACKAGES, Vpn
-    from vpn_lab import OpenVpn
+
+    from lab.vpn import OpenVpn
 
     made = Authority.make(tmp_path_factory.mktemp("shared") / "ca", ["alice", "carol", "dave"])
     host = module_hosts("vpn-shared", extra_packages=PACKAGES, devices=("/dev/net/tun",))

@@ -1,19 +1,19 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small but real authority, made by openssl on this machine and copied to a host."""
+"""A small but real authority, made by openssl on this machine and copied to a host; OpenVPN servers and clients."""
 
 from __future__ import annotations
 
 import io
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import Host
+from lab.errors import LabError
+from lab.host import Host
 
 CONFIG = """\
 [ca]
@@ -48,7 +48,8 @@ extendedKeyUsage = clientAuth
 
 def openssl(*words: str, cwd: Path, data: str | None = None) -> str:
     done = subprocess.run(["openssl", *words], cwd=cwd, input=data, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"openssl {' '.join(words)}\n{done.stdout}{done.stderr}"
+    if done.returncode != 0:
+        raise LabError(f"openssl {' '.join(words)}: {done.stdout}{done.stderr}")
     return done.stdout
 
 
@@ -218,7 +219,8 @@ class OpenVpn:
             if "Initialization Sequence Completed" in self.log():
                 return True
             self.host.run("sleep 0.1")
-        assert not check, self.log()
+        if check:
+            raise LabError(f"{self.name}: OpenVPN did not start: {self.log()[-2000:]}")
         return False
 
     def stop(self) -> None:
@@ -246,7 +248,8 @@ class OpenVpn:
             "kill $pid 2>/dev/null; wait $pid; cat $log; echo NO"
         )
         answer = self.host.run(["bash", "-c", script], check=False).stdout
-        assert answer.endswith(("YES\n", "NO\n")), answer
+        if not answer.endswith(("YES\n", "NO\n")):
+            raise LabError(f"{cn}: the client neither got in nor was refused: {answer[-2000:]}")
         return answer.endswith("YES\n")
 
     def stay_connected(self, cn: str) -> None:
@@ -256,9 +259,8 @@ class OpenVpn:
             if cn in self.connected():
                 return
             self.host.run("sleep 0.1")
-        raise AssertionError(
-            self.host.run(f"cat /tmp/client-{cn}.log", check=False).stdout[-2000:] + self.log()[-2000:]
-        )
+        said = self.host.run(f"cat /tmp/client-{cn}.log", check=False).stdout[-2000:]
+        raise LabError(f"{cn} does not get in: {said}{self.log()[-2000:]}")
 
     def client_log(self, cn: str) -> str:
         return self.host.run(f"cat /tmp/client-{cn}.log").stdout
@@ -272,7 +274,3 @@ class OpenVpn:
         rows = [line.split(",") for line in answer.splitlines() if line.startswith("CLIENT_LIST,")]
         # A client that is about to be refused has no name yet, or no address.
         return [row[1] for row in rows if row[3]]
-
-
-def scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix="vpn-"))
