@@ -240,7 +240,9 @@ class Context:
                 self.unread(path, "is a symbolic link, and a user made it", name)
             return Seen(path, None, *facts, link=os.readlink(last, dir_fd=handle))
         if not stat.S_ISREG(found.st_mode):
-            self.unread(path, "is not a regular file", name)
+            if not stat.S_ISDIR(found.st_mode):
+                # No program reads a directory as a file.
+                self.unread(path, "is not a regular file", name)
             return Seen(path, None, *facts)
         return Seen(path, self._content(handle, last, path, name) if content else None, *facts)
 

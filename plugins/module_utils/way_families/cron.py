@@ -18,7 +18,7 @@ from .remedy import comment_out, remove, word
 
 __all__ = ["look"]
 
-SPOOLS = ("/var/spool/cron/crontabs", "/var/spool/cron")
+SPOOLS = ("/var/spool/cron/crontabs",)
 JOBS = ("/var/spool/cron/atjobs", "/var/spool/at")
 FOLDERS = ("/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly",
            "/etc/cron.yearly")  # fmt: skip
