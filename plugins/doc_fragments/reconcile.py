@@ -72,6 +72,13 @@ options:
         description: First day without access, C(YYYY-MM-DD).
         type: str
         required: true
+  persons:
+    description:
+      - Change only what belongs to these people. What belongs to others, or to nobody, is told and left as it is.
+      - Empty means everybody.
+    type: list
+    elements: str
+    default: []
   lock_wait:
     description: Seconds to wait for another run on the same server before giving up.
     type: int

@@ -113,6 +113,7 @@ def policy_arguments() -> dict[str, Any]:
             "default": [],
             "options": {"person": {"type": "str", "required": True}, "since": {"type": "str", "required": True}},
         },
+        "persons": {"type": "list", "elements": "str", "default": []},
         "lock_wait": {"type": "int", "default": 30},
         "state_directory": {"type": "path", "default": DEFAULT_ROOT},
     }
@@ -147,6 +148,7 @@ def policy_of(params: dict[str, Any]) -> Policy:
         expect_plan=params["expect_plan"],
         restore=frozenset(params["restore"]),
         departed=departed,
+        persons=frozenset(params["persons"]),
     )
 
 

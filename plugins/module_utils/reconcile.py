@@ -134,7 +134,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class Policy:
-    """What may be done with what is obsolete. ``today`` is an ISO date: the core has no clock."""
+    """What may be done with what is obsolete. ``today`` is an ISO date: the core has no clock.
+
+    ``persons``: with any named, only what belongs to these people is changed; all else is only told.
+    """
 
     today: str
     obsolete: str = REPORT
@@ -146,6 +149,7 @@ class Policy:
     expect_plan: str | None = None
     restore: frozenset[str] = frozenset()
     departed: Mapping[str, str] = field(default_factory=dict)
+    persons: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -473,11 +477,18 @@ class _Draft:
             )
         )
 
+    def _concerns(self, action: Action) -> bool:
+        """True where the policy lets this entry be changed: it is one of its persons', itself or by its parent."""
+        above = self.wanted.get(action.parent) or self.found.get(action.parent) if action.parent is not None else None
+        whose = {action.person, above.person if above is not None else None}
+        return not self.policy.persons or not self.policy.persons.isdisjoint(whose)
+
     def finish(self, identity: str) -> Plan:
         # Stable sort: within a step the list's own order stays. Parents come before their children when
         # something is added, and after them when something is taken.
         ranked = sorted(
-            self.actions, key=lambda a: (ORDER.index(a.action), (a.parent is not None) ^ (a.action in TAKES))
+            filter(self._concerns, self.actions),
+            key=lambda a: (ORDER.index(a.action), (a.parent is not None) ^ (a.action in TAKES)),
         )
         return Plan(
             id=identity,
@@ -494,7 +505,7 @@ class _Draft:
 def _common_guards(
     made: Plan, wanted: Mapping[Key, Declared], found: Mapping[Key, Observed], policy: Policy
 ) -> Iterable[str]:
-    if not wanted and not policy.restore and not policy.allow_empty:
+    if not wanted and not policy.restore and not policy.allow_empty and not policy.persons:
         yield "the declared list is empty: nearly always an inventory mistake (allow_empty: true if it is meant)"
     if policy.expect_plan is not None and policy.expect_plan != made.id:
         yield "the plan is %s, not the reviewed %s: the list or the server changed since" % (

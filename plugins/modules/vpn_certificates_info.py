@@ -166,7 +166,14 @@ def main():
     module = AnsibleModule(argument_spec=info_arguments(), supports_check_mode=True)
     state = StateDirectory(module.params["state_directory"])
     params = dict(
-        module.params, certificates=[], departed=[], server_names=[], manage=None, adopt=False, disable_by="auto"
+        module.params,
+        certificates=[],
+        departed=[],
+        persons=[],
+        server_names=[],
+        manage=None,
+        adopt=False,
+        disable_by="auto",
     )
     if params["pki"]["backend"] == "wireguard":
         today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()

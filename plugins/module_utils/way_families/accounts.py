@@ -167,8 +167,9 @@ def _others_in(ctx: Context, account: Account) -> bool:
 def _texts(ctx: Context) -> Iterator[Finding]:
     """Lines of /etc/passwd that are more than they seem."""
     found = ctx.look("/etc/passwd")
-    for number, line in found.lines if found else []:
-        assert found is not None
+    if found is None:
+        return
+    for number, line in found.lines:
         row = line.split(":")
         if line[0] == "+":
             yield Finding(
@@ -193,27 +194,27 @@ def _texts(ctx: Context) -> Iterator[Finding]:
 
 def _group_passwords(ctx: Context) -> Iterator[Finding]:
     found = ctx.look("/etc/gshadow")
+    since = found.since if found else None
     for _number, line in found.lines if found else []:
-        assert found is not None
         row = line.split(":")
         if len(row) > 1 and row[1] and row[1][0] not in "!*x":
             yield Finding(
                 "group_password", "/etc/gshadow", "whoever knows its password joins group %s by newgrp" % row[0],
-                Closing("gpasswd -r %s" % word(row[0])), None, row[0], since=found.since,
+                Closing("gpasswd -r %s" % word(row[0])), None, row[0], since=since,
             )  # fmt: skip
         administrators = [name for name in (row[2].split(",") if len(row) > 2 else []) if name]
         for name in administrators:
             yield Finding(
                 "group_administrator", "/etc/gshadow", "may add anybody to group %s (gpasswd)" % row[0],
-                Closing("gpasswd -A '' %s" % word(row[0])), name, row[0], *ctx.people.account(name), since=found.since,
+                Closing("gpasswd -A '' %s" % word(row[0])), name, row[0], *ctx.people.account(name), since=since,
             )  # fmt: skip
 
 
 def _subordinate(ctx: Context) -> Iterator[Finding]:
     """A range that reaches into real accounts: newuidmap(1) lets its owner become them."""
     found = ctx.look("/etc/subuid")
+    since = found.since if found else None
     for number, line in found.lines if found else []:
-        assert found is not None
         row = line.split(":")
         if len(row) != 3 or not row[1].isdecimal() or not row[2].isdecimal():
             continue
@@ -224,7 +225,7 @@ def _subordinate(ctx: Context) -> Iterator[Finding]:
                 "subordinate_uids", "/etc/subuid",
                 "may become %s by newuidmap: its range starts at %d" % (", ".join(inside[:3]), first),
                 Closing(comment_out("/etc/subuid", number)), row[0], line, *ctx.people.account(row[0]),
-                since=found.since,
+                since=since,
             )  # fmt: skip
 
 

@@ -151,13 +151,13 @@ def _sudo_defaults(ctx: Context) -> Iterator[Finding]:
                                   if "." not in os.path.basename(s.path) and not s.path.endswith("~")]  # fmt: skip
     for path in paths:
         found = ctx.look(path)
+        since = found.since if found else None
         for number, line in found.lines if found else []:
-            assert found is not None
             why = _default(line)
             if why:
                 yield Finding(
                     "sudo_default", path, why, Closing(_without_line(path, number)), None, line,
-                    since=found.since,
+                    since=since,
                 )  # fmt: skip
 
 
@@ -178,8 +178,8 @@ def _default(line: str) -> str | None:
 def _doas(ctx: Context) -> Iterator[Finding]:
     for path in DOAS:
         found = ctx.look(path)
+        since = found.since if found else None
         for number, line in found.lines if found else []:
-            assert found is not None
             words = line.split()
             if words[0] != "permit":
                 continue
@@ -191,7 +191,7 @@ def _doas(ctx: Context) -> Iterator[Finding]:
             yield Finding(
                 "doas_rule", path,
                 "%s may become another by doas%s" % (who, ", without a password" if "nopass" in rest else ""),
-                Closing(comment_out(path, number)), account, line, *ctx.people.account(account), since=found.since,
+                Closing(comment_out(path, number)), account, line, *ctx.people.account(account), since=since,
             )  # fmt: skip
 
 

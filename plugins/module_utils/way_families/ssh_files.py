@@ -36,11 +36,11 @@ def look(ctx: Context) -> Iterator[Finding]:
     """Files of the system, then of each home."""
     for path in SYSTEM_TRUST:
         found = ctx.look(path)
+        since = found.since if found else None
         for number, line in found.lines if found else []:
-            assert found is not None
             yield Finding(
                 "hosts_equiv", path, "trusts users of another host%s" % _asleep(ctx),
-                Closing(comment_out(path, number)), None, line, *ctx.people.address(line.split()[0]), since=found.since,
+                Closing(comment_out(path, number)), None, line, *ctx.people.address(line.split()[0]), since=since,
             )  # fmt: skip
     found = ctx.look("/etc/ssh/sshrc")
     if found is not None and found.lines:

@@ -171,8 +171,9 @@ def _principals(ctx: Context, account: Account) -> Iterator[Finding]:
     for pattern in patterns:
         path = expand(pattern, account.name, account.uid, account.home)
         found = ctx.look(path, account)
-        for number, line in found.lines if found else []:
-            assert found is not None
+        if found is None:
+            continue
+        for number, line in found.lines:
             who = ctx.people.certificate(line.split()[-1], account.name)
             yield Finding(
                 "ssh_principal",

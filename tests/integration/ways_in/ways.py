@@ -414,6 +414,12 @@ SERVICES = (
     Way("SNMP that writes", put("rwcommunity private", "/etc/snmp/snmpd.conf"), "snmp_write", "/etc/snmp/snmpd.conf"),
 )  # fmt: skip
 
-FAMILIES: dict[str, tuple[Way, ...]] = {"ssh": SSH, "accounts": ACCOUNTS, "privilege": PRIVILEGE,
-    "persistence": PERSISTENCE, "network": NETWORK, "services": SERVICES}  # fmt: skip
+FAMILIES: dict[str, tuple[Way, ...]] = {
+    "ssh": SSH,
+    "accounts": ACCOUNTS,
+    "privilege": PRIVILEGE,
+    "persistence": PERSISTENCE,
+    "network": NETWORK,
+    "services": SERVICES,
+}
 WAYS = [way for rows in FAMILIES.values() for way in rows]

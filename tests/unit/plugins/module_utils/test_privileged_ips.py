@@ -86,6 +86,7 @@ def kind(
         "expect_plan": None,
         "restore": [],
         "departed": [],
+        "persons": [],
         **more,
     }
     monkeypatch.setattr(p.catalogue, "build", lambda *_words: sinks)

@@ -50,6 +50,7 @@ def servers(draw):
             protected=draw(st.none() | st.just("carries the connection")),
             disabled_since=disabled,
             staged=True,
+            person=draw(st.none() | st.sampled_from(("p1", "p2"))),
         )
         made.append(account)
         # A disabled account has no children: that is what disabled means.
@@ -80,6 +81,7 @@ def situations(draw, **fixed):
         max_obsolete=draw(st.sampled_from((r.Limit(100, True), r.Limit(20, True), r.Limit(1)))),
         allow_empty=draw(st.booleans()),
         departed=draw(st.dictionaries(st.sampled_from(("p1", "p2")), DATES, max_size=2)),
+        persons=draw(st.sampled_from((frozenset(), frozenset({"p1"}), frozenset({"p1", "p2"})))),
     )
     assert all(o.parent is None or o.parent in known for o in observed)
     return declared, observed, replace(policy, **fixed)
@@ -131,6 +133,19 @@ def test_only_managed_entries_are_taken(situation):
     ours = {o.key for o in observed if o.managed or (o.parent or o.key) in owners}
     taken = {a.key for a in r.plan(declared, observed, policy).actions if a.action in r.TAKES}
     assert taken <= ours
+
+
+@given(situations(persons=frozenset({"p1"})))
+@settings(max_examples=400)
+def test_with_persons_named_nothing_of_anybody_else_changes(situation):
+    declared, observed, policy = situation
+    made = r.plan(declared, observed, policy)
+    theirs = {entry.key for entry in [*declared, *observed] if entry.person == "p1"}
+    assert all(a.key in theirs or a.parent in theirs for a in made.actions)
+    everybody = r.plan(declared, observed, replace(policy, persons=frozenset()))
+    assert all(action in everybody.actions for action in made.actions)
+    told = [made.obsolete, made.missing, made.protected, made.unmanaged]
+    assert told == [everybody.obsolete, everybody.missing, everybody.protected, everybody.unmanaged]
 
 
 @given(situations())
