@@ -75,7 +75,7 @@ pushed:
   description: How many rows were stored on the shared ledger by this push.
   returned: when not in check mode
   type: int
-  sample: 41
+  sample: 4
 already:
   description: How many were there, although the local ledger had not been told.
   returned: when not in check mode
@@ -91,9 +91,9 @@ heads:
   returned: when not in check mode
   type: dict
   sample:
-    17fdafa95dd2ae2c:
-      digest: 0c6e7f9f8d0f0b1e5b0a7b6e2f5a4f2f7a9f5d5e4a5f5d0a3d1c2b3a49586776
-      seq: 41
+    6444b319406499ce:
+      digest: f4917e1dc4f93dd0cf978b4fa2fc970abf57672dd6394a85c4222492e8d28826
+      seq: 4
 refused:
   description: A sentence for each writer whose local rows disagree with the shared ledger.
   returned: when not in check mode

@@ -18,7 +18,8 @@ def word(text: str) -> str:
     """One word for sh(1). Odd bytes are written in octal."""
     if _PLAIN.match(text):
         return shlex.quote(text)
-    return '"$(printf %s)"' % shlex.quote(_octal(text))
+    # A format that begins with a dash would be taken for an option.
+    return '"$(printf -- %s)"' % shlex.quote(_octal(text))
 
 
 def on_path(words: list[str], path: str, owner: str | None = None) -> str:

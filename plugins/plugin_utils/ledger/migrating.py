@@ -51,15 +51,25 @@ def grants(operators: str, reporters: str) -> list[str]:
     ]
 
 
-def as_sql(found: str | None, *, triggers: bool = True) -> str:
-    """The migrations from a version (None: an empty database) to this release's, as SQL text. Raises SharedError."""
+def is_known(version: str) -> bool:
+    """Whether this release can bring a shared ledger of that version forward."""
+    return any(path.stem.startswith(f"v{version}_") for path in (_MIGRATIONS / "versions").glob("v*.py"))
+
+
+def as_sql(found: str | None, *, triggers: bool = True, transaction: bool = True) -> str:
+    """The migrations from a version (None: an empty database) to this release's, as SQL text. Raises SharedError.
+
+    transaction: whether the text begins and ends its own.
+    """
     if found == REVISION:
         return ""
     with speaking(_OFFLINE):
         from alembic import command
 
         written = io.StringIO()
-        command.upgrade(_config(output=written, triggers=triggers), f"{found or 'base'}:head", sql=True)
+        config = _config(output=written, triggers=triggers)
+        config.attributes["transaction"] = transaction
+        command.upgrade(config, f"{found or 'base'}:head", sql=True)
         return written.getvalue()
 
 

@@ -11,7 +11,7 @@ def run() -> None:
     from alembic import context
 
     attributes = context.config.attributes
-    options = {"triggers": attributes.get("triggers", True), "transactional_ddl": True}
+    options = {"triggers": attributes.get("triggers", True), "transactional_ddl": attributes.get("transaction", True)}
     if context.is_offline_mode():
         context.configure(
             dialect_name="postgresql",

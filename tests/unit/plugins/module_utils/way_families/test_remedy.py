@@ -48,6 +48,7 @@ def test_only_the_named_file_goes(name: bytes) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30))
+@example(text="-\x1f")
 def test_a_word_reaches_the_command_as_it_is(text: str) -> None:
     # $(...) cuts off final line breaks: no account or group has any.
     assert shell(f"printf %s {word(text)}").decode().rstrip("\n") == text.rstrip("\n")

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No noise: what a clean Debian, and a host that this collection set up, have no findings of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab import Host, Lab
+from lab.ansible_run import PlayRun
+from tests.integration.ways_in import ways
+from tests.integration.ways_in.conftest import Look, lists
+
+#: Packages whose own crontabs, units, accounts, PAM lines and setuid programs must not be told.
+STOCKED = ("chrony", "exim4-daemon-light", "fail2ban", "iptables", "libcap2-bin", "mariadb-server", "nginx", "openvpn",
+           "policykit-1", "postgresql", "redis-server", "rsyslog", "samba", "ufw", "unattended-upgrades",
+           "vsftpd")  # fmt: skip
+
+
+def told(result: dict[str, Any]) -> list[tuple[str, str, str | None, str]]:
+    return [(row["kind"], row["path"], row["account"], row["entry"]) for row in result["findings"]]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("release", ["bullseye", "bookworm", "trixie"])
+@pytest.mark.parametrize("flavour", ["plain", "systemd"])
+def test_a_clean_debian_has_no_findings(make_host: Any, look: Look, release: str, flavour: str) -> None:
+    result = look(make_host("clean", flavour=flavour, release=release))
+    assert told(result) == []
+    assert (result["unread"], result["limits"]) == ([], [])
+
+
+@pytest.mark.soak
+def test_a_host_with_many_services_has_only_what_their_packages_open(make_host: Any, look: Look) -> None:
+    host: Host = make_host("stocked", flavour="systemd", extra_packages=STOCKED)
+    result = look(host)
+    # Debian's vsftpd lets accounts in by FTP with their passwords: that is a way in, and a reviewer wants to know.
+    assert [row[:2] for row in told(result)] == [("ftp_accounts", "/etc/vsftpd.conf")]
+    assert result["limits"] == []
+
+
+def test_a_host_that_this_collection_set_up_has_no_findings(
+    make_host: Any, look: Look, lab: Lab, ansible_playbook: Callable[..., PlayRun]
+) -> None:
+    host: Host = make_host("set-up", flavour="systemd")
+    own = lists(lab)["accounts"][0]["keys"]
+    accounts = [
+        {"name": "deploy", "person": "the team", "keys": own},
+        {"name": "alice", "person": "alice.martin", "keys": [ways.ALICE_KEY], "groups": ["adm", "sudo"]},
+        {"name": "carol", "person": "carol.petit", "keys": [ways.key("carol")], "sudo": {"commands": ["ALL"]}},
+    ]
+    addresses = [{"address": "192.0.2.7", "owner": "alice.martin"}, {"address": "10.0.0.0/8", "owner": "the team"}]
+    variables = {
+        "access_ssh_accounts": accounts,
+        "access_privileged_ips": addresses,
+        "access_privileged_ips_sinks": [{"backend": "nftables", "ports": [22]}],
+        "access_privileged_ips_allow": ["10.0.0.0/8"],
+        "access_privileged_ips_min_prefix_ipv4": 8,
+        "access_privileged_ips_controller": "keep",
+    }
+    run = ansible_playbook([host], "infogerance.perimeter.reconcile", extra_vars=variables)
+    assert run.rc == 0, run.stdout
+
+    result = look(host, accounts=accounts, addresses=addresses, people=[])
+
+    assert told(result) == []
+    assert (result["unread"], result["limits"]) == ([], [])
+    kinds = {(row["kind"], row["account"], row["person"]) for row in result["declared"]}
+    assert {
+        ("ssh_key", "alice", "alice.martin"),
+        ("sudo_rule", "alice", "alice.martin"),
+        ("sudo_rule", "carol", "carol.petit"),
+    } <= kinds
+
+    audit = ansible_playbook(
+        [host], "infogerance.perimeter.audit", extra_vars={**variables, "audit_ways_accept": ways.OF_THE_LAB}
+    )
+    assert audit.rc == 0, audit.stdout
+    assert "ways_in: 0 that no list covers" in audit.stdout
