@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import MODULE, PACKAGES, TUN, Outcome
+
+from tests.integration.vpn_certificates.vpn import MODULE, PACKAGES, TUN, Outcome
 
 PASSWORD = "ca-secret"
 EASY = "/usr/share/easy-rsa/easyrsa --pki-dir=/etc/easy/pki"

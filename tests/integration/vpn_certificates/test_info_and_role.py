@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from conftest import Vpn
+from tests.integration.vpn_certificates.vpn import Vpn
 
 INFO = "infogerance.perimeter.vpn_certificates_info"
 

@@ -400,9 +400,8 @@ def test_an_empty_list_and_a_large_loss_are_refused(shared_vpn):
 @pytest.fixture(scope="module")
 def shared_vpn(module_hosts, runner, tmp_path_factory) -> Callable[..., object]:
     """A host for tests that must not change it."""
-    from conftest import PACKAGES, Vpn
-
     from lab.vpn import OpenVpn
+    from tests.integration.vpn_certificates.vpn import PACKAGES, Vpn
 
     made = Authority.make(tmp_path_factory.mktemp("shared") / "ca", ["alice", "carol", "dave"])
     host = module_hosts("vpn-shared", extra_packages=PACKAGES, devices=("/dev/net/tun",))

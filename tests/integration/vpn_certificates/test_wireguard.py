@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 
 import pytest
-from conftest import MODULE, PACKAGES, TUN, Outcome
 
 from lab import Host
+from tests.integration.vpn_certificates.vpn import MODULE, PACKAGES, TUN, Outcome
 
 CONF = "/etc/wireguard/wg0.conf"
 
