@@ -262,6 +262,11 @@ class OpenVpn:
         said = self.host.run(f"cat /tmp/client-{cn}.log", check=False).stdout[-2000:]
         raise LabError(f"{cn} does not get in: {said}{self.log()[-2000:]}")
 
+    def leave(self, cn: str) -> None:
+        """End the client that stays. Two of one name push each other out, so it goes before another try."""
+        pid = f"$(cat /tmp/client-{cn}.pid)"
+        self.host.run(f"kill {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.1; done", check=False)
+
     def client_log(self, cn: str) -> str:
         return self.host.run(f"cat /tmp/client-{cn}.log").stdout
 

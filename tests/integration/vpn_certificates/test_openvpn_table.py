@@ -171,6 +171,7 @@ def test_revoking_keeps_the_serial_file_and_makes_a_missing_one(make_vpn):
     assert vpn.server.connected() == []
     assert not vpn.server.can_connect("carol")
     assert vpn.serials_revoked() == vpn.authority.serials["carol"]
+    vpn.server.leave("carol")
     vpn.host.run("rm /etc/openvpn/server/revoked/*")
     assert vpn.server.can_connect("carol")
     told = vpn.run(["alice"], obsolete="report").done()
