@@ -38,7 +38,7 @@ demo: setup ## Audit, clean up and report on three demo hosts, from scratch
 test: setup ## All checks: lint types sanity unit integration molecule
 	@$(PYTHON) tools/stages.py $(STAGES)
 
-lint: setup ## ruff, yamllint, shellcheck, ansible-lint, changelog, docs
+lint: setup ## ruff, yamllint, shellcheck, ansible-lint, changelog, docs, tests' imports
 	@$(PYTHON) tools/lint.py $(ARGS)
 
 format: setup ## Let ruff mend what it can

@@ -47,6 +47,8 @@ def commands() -> dict[str, list[str]]:
             *[str(BIN / "antsibull-docs"), "lint-collection-docs", ".", "--plugin-docs"],
             *["--validate-collection-refs", "all", "--disallow-unknown-collection-refs"],
         ],
+        # A test file that can't be imported shows here in seconds, not after the hosts have started.
+        "collect": [str(BIN / "python"), "-m", "pytest", "--collect-only", "-qqq", "tests"],
     }
 
 
@@ -66,7 +68,13 @@ def main(names: list[str]) -> int:
             failed.append(name)
             continue
         started = time.monotonic()
-        code = subprocess.run(command, cwd=tree.ROOT, env=environment).returncode
+        # What a clean run lists is of no use; what a failed one says is printed whole.
+        run = subprocess.run(
+            command, cwd=tree.ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        code = run.returncode
+        if code != 0:
+            print(run.stdout, end="", flush=True)
         print("lint: %s: %s (%.1f s)" % (name, "ok" if code == 0 else "FAILED", time.monotonic() - started), flush=True)
         if code != 0:
             failed.append(name)
