@@ -97,7 +97,10 @@ def end_all(uid: int, name: str, ranges: Ranges = (), patience: float = 3.0) -> 
         pids = running([uid], lambda _uid: ranges)[uid]
         if not pids:
             _kill_as(owners)
-            return running([uid], lambda _uid: ranges)[uid]
+            # What was just killed is listed until the kernel is through with it: it gets the rounds that are left.
+            pids = running([uid], lambda _uid: ranges)[uid]
+            if not pids:
+                return []
         owners.update(one for pid in pids for one in _uids_of(pid) if _owns(uid, {one}, ranges))
         if time.monotonic() > deadline:
             number = signal.SIGKILL

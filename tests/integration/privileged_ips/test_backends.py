@@ -172,12 +172,16 @@ class Apache(Scenario):
     def start(self, host: Host) -> None:
         host.write(self.files[0], "Require ip 203.0.113.20\n")
         site = "ServerName localhost\n<Location />\n  <RequireAny>\n    Include %s\n  </RequireAny>\n</Location>\n"
+        site += "<Location /server-status>\n  Require local\n</Location>\n"
         host.write("/etc/apache2/conf-enabled/site.conf", site % self.files[0])
         host.run("apache2ctl start")
         await_(host, "pgrep -x apache2")
 
     def live(self, host: Host) -> str:
-        return host.run("pgrep -x apache2; cat %s" % self.files[0]).stdout
+        # The generation counts reloads. Pids don't: workers of the last generation leave when they are idle.
+        ask = "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET /server-status?auto HTTP/1.0\\r\\n\\r\\n' >&3"
+        said = host.run(["bash", "-ec", ask + "; grep ^ParentServerConfigGeneration <&3"]).stdout
+        return said + host.run("cat %s" % self.files[0]).stdout
 
     def drift(self, host: Host) -> None:
         time.sleep(0.2)

@@ -68,8 +68,10 @@ class Playground:
 
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """Start ansible-playbook in a process group of its own."""
+        # Whoever started the tests may ignore these two (nohup, a job in the background), and children inherit that.
+        argv = ["env", "--default-signal=HUP,INT", str(Path(sys.executable).with_name("ansible-playbook"))]
         return subprocess.Popen(
-            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "hosts.yml", *arguments],
+            [*argv, "-i", "hosts.yml", *arguments],
             cwd=self.path,
             env={**self.environ, **environ},
             text=True,

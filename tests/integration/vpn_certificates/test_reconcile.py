@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.vpn import Authority, openssl
+from lab.vpn import Authority, OpenVpn, openssl
+from tests.integration.vpn_certificates.vpn import PACKAGES, TUN, Vpn
 
 STATE = "/var/lib/infogerance-perimeter"
 
@@ -400,11 +401,8 @@ def test_an_empty_list_and_a_large_loss_are_refused(shared_vpn):
 @pytest.fixture(scope="module")
 def shared_vpn(module_hosts, runner, tmp_path_factory) -> Callable[..., object]:
     """A host for tests that must not change it."""
-    from lab.vpn import OpenVpn
-    from tests.integration.vpn_certificates.vpn import PACKAGES, Vpn
-
     made = Authority.make(tmp_path_factory.mktemp("shared") / "ca", ["alice", "carol", "dave"])
-    host = module_hosts("vpn-shared", extra_packages=PACKAGES, devices=("/dev/net/tun",))
+    host = module_hosts("vpn-shared", extra_packages=PACKAGES, devices=TUN)
     made.install(host)
     server = OpenVpn(host, made)
     server.write()

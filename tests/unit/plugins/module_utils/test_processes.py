@@ -74,6 +74,15 @@ def test_the_kill_of_a_whole_uid_meets_no_other_uid(start):
     assert other.poll() is None
 
 
+def test_what_the_first_look_misses_and_the_kill_still_lists_gets_its_time_to_go(start, monkeypatch):
+    mine, look = start(UID, STUBBORN), p.running
+    # A storm is between two processes at the first look; at the second its last one is killed, but still listed.
+    looks = iter([{UID: []}, {UID: [mine.pid]}])
+    monkeypatch.setattr(p, "running", lambda *args: next(looks, None) or look(*args))
+    assert p.end_all(UID, "nobody-here") == []
+    assert mine.wait(timeout=5) == -9
+
+
 def test_a_zombie_counts_as_gone(start):
     mine = start(UID, "print('up', flush=True)")
     deadline = time.monotonic() + 5
