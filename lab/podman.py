@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from typing import Any
@@ -35,6 +36,8 @@ def podman(
     stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
     try:
         done = subprocess.run(argv, capture_output=True, timeout=timeout, env=environment(), check=False, **stdin)
+    except FileNotFoundError as error:
+        raise LabError(f"this machine has no {PODMAN[0]}") from error
     except subprocess.TimeoutExpired as error:
         raise LabError(f"no answer after {timeout:.0f} s: {' '.join(argv)}") from error
     if check and done.returncode != 0:
@@ -63,7 +66,9 @@ def image_exists(tag: str) -> bool:
 
 
 def containers(labels: dict[str, str]) -> list[dict[str, Any]]:
-    """All containers, running or not, that carry every label."""
+    """All containers, running or not, that carry every label. A machine without podman has none."""
+    if shutil.which(PODMAN[0], path=environment()["PATH"]) is None:
+        return []
     filters: list[str] = []
     for key, value in labels.items():
         filters += ["--filter", f"label={key}={value}"]
