@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from lab import Lab
-from lab.checkout import Checkout
 from lab.errors import LabError
 from lab.podman import podman
 
@@ -19,7 +18,7 @@ from lab.podman import podman
 @pytest.fixture
 def without_podman(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr("lab.podman.PODMAN", (str(tmp_path / "no-such-podman"),))
-    return Lab(Checkout(tmp_path))
+    return Lab(tmp_path)
 
 
 def test_a_machine_without_podman_has_no_host_to_take_down(without_podman: Lab) -> None:
