@@ -13,7 +13,9 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report impor
 
 REMOVALS = ("disable", "remove", "purge")
 # They read and keep the ledger, and touch no server.
-OWN_PLAYBOOKS = ("infogerance.perimeter.report", "infogerance.perimeter.ledger")
+OWN_PLAYBOOKS = tuple(
+    f"infogerance.perimeter.{name}" for name in ("report", "ledger", "billing", "access_review", "notices")
+)
 
 
 def build(
