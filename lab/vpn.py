@@ -237,9 +237,9 @@ class OpenVpn:
             "--ifconfig-noexec --route-noexec --connect-retry 1 1 --suppress-timestamps"
         )
 
-    def can_connect(self, cn: str, crt: str | None = None) -> bool:
-        """Try once with a client of its own; its connection ends with the answer."""
-        script = (
+    def attempt(self, cn: str, crt: str | None = None) -> str:
+        """A script for bash: try once with a client of its own. Its last word is YES or NO."""
+        return (
             f"log=$(mktemp); {self._client(cn, crt)} --connect-retry-max 1 >$log 2>&1 & pid=$!; "
             "for i in $(seq 60); do "
             "if grep -q 'Initialization Sequence Completed' $log; then kill $pid; wait $pid; echo YES; exit; fi; "
@@ -247,6 +247,14 @@ class OpenVpn:
             "if grep -Eq 'AUTH_FAILED|Connection reset|TLS Error' $log; then break; fi; sleep 0.1; done; "
             "kill $pid 2>/dev/null; wait $pid; cat $log; echo NO"
         )
+
+    def staying(self, cn: str) -> str:
+        """The command of a client that stays, and comes back if it is cut."""
+        return f"{self._client(cn)} --log /tmp/client-{cn}.log --writepid /tmp/client-{cn}.pid"
+
+    def can_connect(self, cn: str, crt: str | None = None) -> bool:
+        """Try once with a client of its own; its connection ends with the answer."""
+        script = self.attempt(cn, crt)
         answer = self.host.run(["bash", "-c", script], check=False).stdout
         if not answer.endswith(("YES\n", "NO\n")):
             raise LabError(f"{cn}: the client neither got in nor was refused: {answer[-2000:]}")
@@ -254,7 +262,7 @@ class OpenVpn:
 
     def stay_connected(self, cn: str) -> None:
         """A client that stays, and comes back if it is cut."""
-        self.host.spawn(f"{self._client(cn)} --log /tmp/client-{cn}.log --writepid /tmp/client-{cn}.pid")
+        self.host.spawn(self.staying(cn))
         for _try in range(60):
             if cn in self.connected():
                 return

@@ -20,7 +20,7 @@ from .openvpn_management import Management, ManagementFailed, Session
 from .pki import der
 from .pki.authority import put_list
 
-__all__ = ["Server", "load_servers"]
+__all__ = ["SERIAL_FILE", "Server", "load_servers"]
 
 CLIENT_CONFIG, SERIAL_FILE = "client_config", "serial_file"
 

@@ -198,12 +198,15 @@ class VpnCertificates(Kind):
         )
 
     def _disabled_since(self, line: Line, cn: str | None) -> str | None:
+        stays = entries.entry_name(cn, line.serial) in self.staying
         if line.held:
             since: str | None = (line.revoked or "")[:10]
         else:
             days = [server.disabled_since(cn, line.serial) for server in self.servers]
-            since = None if None in days or not days else min(day for day in days if day)
-        alone = len(self.by_name.get(cn or "", [])) < 2 and entries.entry_name(cn, line.serial) not in self.staying
+            closed = [day for day in days if day]
+            # Who is to go must be closed everywhere; who stays is not let in where one server still closes it.
+            since = min(closed) if closed and (stays or len(closed) == len(days)) else None
+        alone = len(self.by_name.get(cn or "", [])) < 2 and not stays
         if since is not None and cn in self.sessions and alone:
             # Closed, but a session from before still runs: a killed run left it.
             return None

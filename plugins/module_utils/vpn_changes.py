@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import vpn_entries as entries
 from .atomic_files import fault_point, read_bytes, remove_file
 from .entry_point_module import ServerProblem
-from .openvpn_servers import Server
+from .openvpn_servers import SERIAL_FILE, Server
 from .pki.authority import AuthorityError, Change
 from .pki.crl_policy import CURRENT
 from .pki.openssl_command import OpensslFailed
@@ -123,7 +123,10 @@ class Changes:
             # Each certificate changes index and serial: the next one must start from them.
             snapshot = self.authority.read(kind.now)
             not_after = row.expires + "T00:00:00Z" if row.expires else None
-            issued = self.authority.issue(snapshot, row.cn, row.csr or "", not_after)
+            # Noted as ours before the index has it, or a killed run would leave it to nobody.
+            issued = self.authority.issue(
+                snapshot, row.cn, row.csr or "", not_after, lambda made: self._remember([action], made.serial)
+            )
             kind.snapshot = self.authority.read(kind.now)
         except AuthorityError as error:
             raise ServerProblem(str(error)) from None
@@ -131,7 +134,6 @@ class Changes:
         for server in kind.servers:
             # An old certificate of the name may have been closed by name: the new one is declared.
             server.enable(issued.common_name, issued.serial)
-        self._remember([action], issued.serial)
 
     def _close(self, action: Action, serial: str) -> None:
         _line, cn = self.kind.live[serial]
@@ -170,10 +172,23 @@ class Changes:
         for server in self._readers():
             server.install_list(raw, modes[server.name])
         fault_point("crl:installed")
+        self._name_serials(change)
+
+    def _name_serials(self, change: Change) -> None:
+        """Where a directory of serials takes the place of the list: name there what the list now revokes."""
+        kind = self.kind
+        held = {line.serial for line in kind.snapshot.lines if line.held}
+        there = kind._revoked_serials()
+        final = [*change.revoke, *(serial for serial in there if serial not in held)]
+        # A hold may be taken back, and its file with it: only our mark can be.
+        going = {*change.release, *change.revoke}
+        kept = [*change.hold, *(serial for serial in there if serial in held and serial not in going)]
         for server in kind.servers:
             if server.config.crl_is_directory:
-                for serial in [*change.revoke, *kind._revoked_serials()]:
+                for serial in final:
                     server.put_serial_file(serial, "revoked\n")
+                for serial in kept:
+                    server.disable(SERIAL_FILE, None, serial, self.today)
 
     def _readers(self) -> list[Server]:
         return [s for s in self.kind.servers if s.config.crl is not None and not s.config.crl_is_directory]

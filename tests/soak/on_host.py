@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -29,6 +30,9 @@ KEPT = [
 ]  # fmt: skip
 #: Where a kill may leave files that no service reads: temporary ones of ours, and those of shadow-utils.
 OURS = (".infogerance-perimeter", "infogerance-perimeter-rollback")
+#: What else there is to keep and to look at, where the module is vpn_certificates.
+VPN = importlib.import_module("vpn_on_host") if os.path.exists(HERE + "/vpn_on_host.py") else None
+KEPT += VPN.KEPT if VPN else []
 
 
 def run(*argv, check=True, **options):
@@ -53,12 +57,16 @@ def ruleset():
     return run("nft", "list", "ruleset", check=False).stdout
 
 
+def picture(vpn=None):
+    return {"tree": tree(), "nft": ruleset(), "vpn": vpn() if vpn else None}
+
+
 def save():
     os.makedirs(HERE, exist_ok=True)
     there = [path for path in [*KEPT, STATE] if os.path.exists(path)]
     run("tar", "-cpPf", HERE + "/base.tar", *there)
     with open(HERE + "/base.json", "w") as stream:
-        json.dump({"tree": tree(), "nft": ruleset()}, stream)
+        json.dump(picture(VPN and VPN.state), stream)
     with open(HERE + "/base.nft", "w") as stream:
         stream.write("flush ruleset\n" + ruleset())
 
@@ -69,7 +77,8 @@ def load(name):
 
 
 def reset():
-    for path in (STATE, "/home", "/etc/sudoers.d", "/etc/nftables.d", "/etc/nftables.conf", "/var/spool/cron/crontabs"):
+    fixed = (STATE, "/home", "/etc/sudoers.d", "/etc/nftables.d", "/etc/nftables.conf", "/var/spool/cron/crontabs")
+    for path in (*fixed, *(VPN.KEPT if VPN else ())):
         if os.path.isdir(path):
             for name in os.listdir(path):
                 inner = os.path.join(path, name)
@@ -80,14 +89,16 @@ def reset():
         os.unlink(path)
     run("tar", "-xpPf", HERE + "/base.tar")
     run("nft", "-f", HERE + "/base.nft")
+    if VPN:
+        VPN.before()
 
 
 def module(nonce=None, fault=0, timeout=3600):
     program = glob.glob(HERE + "/AnsiballZ_*.py")[0]
     path = HERE + "/debug_dir/args"
     arguments = load("debug_dir/args")
-    arguments["ANSIBLE_MODULE_ARGS"]["_confirm_nonce"] = nonce
-    arguments["ANSIBLE_MODULE_ARGS"]["confirm_timeout"] = timeout
+    if not VPN:
+        arguments["ANSIBLE_MODULE_ARGS"].update(_confirm_nonce=nonce, confirm_timeout=timeout)
     with open(path, "w") as stream:
         json.dump(arguments, stream)
     environment = dict(os.environ)
@@ -119,7 +130,7 @@ def problems_now(base, new):
     rules = ruleset()
     if rules not in (base["nft"], new["nft"]):
         found.append("nft rules are neither old nor new")
-    return found
+    return found + (VPN.problems_now(base["vpn"]) if VPN else [])
 
 
 def reference():
@@ -128,7 +139,7 @@ def reference():
     if code != 0:
         raise SystemExit("the undisturbed run failed: %s %s" % (answer.get("msg"), told))
     with open(HERE + "/new.json", "w") as stream:
-        json.dump({"tree": tree(), "nft": ruleset()}, stream)
+        json.dump(picture(VPN and VPN.after_the_reference), stream)
     print(json.dumps({"planned": len(answer["plan"])}))
 
 
@@ -176,6 +187,8 @@ def kill(number, mode):
             problems.append("at the end %s is not the new one" % path)
     if ruleset() != new["nft"]:
         problems.append("at the end the nft rules are not the new ones")
+    if VPN:
+        problems += VPN.problems_at_the_end(new["vpn"])
     print(json.dumps({"number": number, "mode": mode, "killed": True, "rolled": rolled, "problems": problems}))
 
 

@@ -5,6 +5,7 @@
 
 After each: a new login with sudo works; pwck, grpck, visudo and sshd find nothing wrong; every key file and firewall
 rule is old or new; an armed change is taken back byte for byte; the next run converges and the one after does nothing.
+For certificates: the list is in force and no worse than before, index and keys are whole, who stays gets in.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 
 from lab.host import Host
-from tests.soak import killing
+from tests.integration.vpn_certificates.vpn import PACKAGES, TUN
+from tests.soak import killing, vpn_killing
 
 #: Far beyond the writes of any of these runs: it ends at the first number that kills nobody.
 MOST = 600
@@ -59,3 +61,11 @@ def test_addresses_survive_a_kill_at_every_write(mode: str, make_host: Any, runn
     second = killing.addresses(us, "203.0.113.0/24", "2001:db8:1::/48")
     killing.send(runner, host, "privileged_ips", second)
     assert kill_everywhere(host, mode) >= (45 if mode == "auto" else 10)
+
+
+@pytest.mark.slow
+def test_certificates_survive_a_kill_at_every_write(make_host: Any, runner: Any, tmp_path: Path) -> None:
+    host = make_host("kills", extra_packages=PACKAGES, devices=TUN)
+    arguments = vpn_killing.prepare(host, tmp_path / "ca", runner)
+    killing.send(runner, host, "vpn_certificates", arguments)
+    assert kill_everywhere(host, "never") >= 70

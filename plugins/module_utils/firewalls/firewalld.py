@@ -164,7 +164,8 @@ class Firewalld(Sink):
     def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
         files = [self._path(name) for name in self._names()]
         if self.zone:
-            files.append("/etc/firewalld/zones/%s.xml" % self.zone)
+            # firewalld keeps the version before its own writing under .old.
+            files += ["/etc/firewalld/zones/%s.xml%s" % (self.zone, end) for end in ("", ".old")]
         return files, [later(["firewall-cmd", "--reload"])] if state.live is not None else []
 
     def apply(self, state: SinkState, change: Change) -> Undo:

@@ -339,8 +339,19 @@ class Authority:
             if worse:
                 raise AuthorityError("the new list was not put in place: %s" % worse)
 
-    def issue(self, snapshot: Snapshot, common_name: str, request: str, not_after: str | None = None) -> Issued:
-        """Sign a request as a client's certificate. ``not_after``: ISO time, or the layout's days from now."""
+    def issue(
+        self,
+        snapshot: Snapshot,
+        common_name: str,
+        request: str,
+        not_after: str | None = None,
+        ready: Callable[[Issued], None] = lambda _made: None,
+    ) -> Issued:
+        """Sign a request as a client's certificate. ``not_after``: ISO time, or the layout's days from now.
+
+        ``ready`` is called with the certificate when nothing is written yet. The index comes last: until it has the
+        line, the next run issues anew; from then on, nothing of the certificate is missing.
+        """
         raw = request.encode("utf-8")
         try:
             names = der.read_request(raw).common_names
@@ -376,14 +387,17 @@ class Authority:
         if {line.serial for line in index_file.parse_index(data)} != before | {made.serial} or made.serial in before:
             raise AuthorityError("serial %s is used already: the serial file is behind the index" % made.serial)
         self._unchanged(snapshot)
+        issued = Issued(made.serial, common_name, pem.decode("ascii"))
+        ready(issued)
         if following is not None and self.layout.serial:
             write_atomic(self.layout.serial, following, 0o600)
         write_atomic(os.path.join(self.layout.issued, made.serial + ".pem"), pem, 0o600)
-        write_atomic(self.layout.index, data)
         place = self.layout.place_of(common_name)
         if place:
             write_atomic(place, pem, 0o600)
-        return Issued(made.serial, common_name, pem.decode("ascii"))
+        write_atomic(self.layout.index, data)
+        fault_point("issue:index-written")
+        return issued
 
     # -- key material ----------------------------------------------------------------------------------------------
 

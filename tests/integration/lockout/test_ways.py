@@ -26,6 +26,7 @@ from tests.integration.lockout import table
 from tests.integration.lockout.looking import PENDING, login_key, state
 from tests.integration.lockout.ways import GUARD, ROLL_BACK, VALIDATION, WAYS, Place, Way
 from tests.integration.privileged_ips.conftest import PACKAGES
+from tests.integration.privileged_ips.test_firewalld import PACKAGES as FIREWALLD_PACKAGES
 
 #: Fifty hosts and roll-backs that are waited for: a long run.
 pytestmark = pytest.mark.soak
@@ -34,7 +35,9 @@ pytestmark = pytest.mark.soak
 FIREWALL = (
     "nft list table inet infogerance_perimeter 2>/dev/null;"
     " for p in iptables ip6tables; do $p -S 2>/dev/null | LC_ALL=C sort -s -k2,2; done;"
-    " ipset save 2>/dev/null | sed 's/ initval [^ ]*//' | sort; true"
+    " ipset save 2>/dev/null | sed 's/ initval [^ ]*//' | sort;"
+    " if firewall-cmd -q --state 2>/dev/null; then firewall-cmd --list-all-zones;"
+    " for s in $(firewall-cmd --get-ipsets); do firewall-cmd --info-ipset=$s; done; fi; true"
 )
 FILES = (
     "/etc/nftables.conf",
@@ -42,6 +45,7 @@ FILES = (
     "/etc/iptables",
     "/etc/ufw",
     "/etc/default/minifirewall",
+    "/etc/firewalld",
     "/etc/cron.d",
 )
 TIMEOUT = 15
@@ -119,10 +123,11 @@ def tried(module_hosts: Any, runner: Any) -> dict[str, Tried]:
 
     def prepare(item: tuple[int, Way]) -> Tried:
         number, way = item
-        packages = () if way.host == "plain" else PACKAGES
+        packages = {"plain": (), "firewalld": FIREWALLD_PACKAGES}.get(way.host, PACKAGES)
         # iptables asks ipset by a raw socket.
         capabilities = ("NET_RAW",) if packages else ()
-        host = module_hosts(way.name, extra_packages=packages, capabilities=capabilities)
+        flavour = "systemd" if way.host == "firewalld" else "plain"
+        host = module_hosts(way.name, flavour=flavour, extra_packages=packages, capabilities=capabilities)
         reach, us = reach_of(way, number, host, jump if way.host == "jump" else None)
         place = Place(login_key(host), us)
         if "minifirewall" in way.setup:

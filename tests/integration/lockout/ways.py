@@ -48,7 +48,8 @@ class Way:
     setup: str = ""
     reads_sshd: bool = False
     host: str = "plain"
-    """``plain``, ``firewall`` (every firewall of Debian installed) or ``jump`` (reached through another host)."""
+    """``plain``, ``firewall`` (every firewall of Debian installed), ``firewalld`` (under systemd) or ``jump`` (reached
+    through another host)."""
     keeps_rest: bool = False
     """The run goes on without the dangerous part: what else the list asks for is done."""
     reach: str = field(default="direct")
@@ -91,6 +92,15 @@ MINIFIREWALL = (
     "IPV6='on'\\nTRUSTEDIPS='192.0.2.1'\\nPRIVILEGIEDIPS='%(us)s'\\n"
     "SERVICESTCP1='8080'\\nSERVICESTCP2='22'\\nSERVICESTCP3='5666'\\n\" > /etc/default/minifirewall;"
     " chmod 600 /etc/default/minifirewall; /usr/local/sbin/minifirewall restart --ignore-systemd"
+)
+#: firewalld as its own tools set it up: the source set opens everything, and nobody else gets to sshd.
+FIREWALLD = {"backend": "firewalld", "zone": "trusted"}
+FIREWALLD_ON = (
+    "sed -i 's/^IPv6_rpfilter=.*/IPv6_rpfilter=no/' /etc/firewalld/firewalld.conf; systemctl enable --now firewalld;"
+    " for i in $(seq 60); do firewall-cmd --state && break; sleep 0.5; done; c='firewall-cmd --permanent';"
+    " $c --new-ipset=perimeter-priv-ipv4 --type=hash:net && $c --ipset=perimeter-priv-ipv4 --add-entry=%(us)s"
+    " && $c --zone=trusted --add-source=ipset:perimeter-priv-ipv4 && $c --zone=public --remove-service=ssh"
+    " && firewall-cmd --reload"
 )
 SSHD = {"backend": "sshd"}
 IGNORED = {"controller": "ignore", "obsolete": "remove", "max_obsolete": "100%"}
@@ -156,6 +166,9 @@ WAYS = [
         addresses(IPSET, FRIEND, **REQUIRED), "privileged_ips", host="firewall", keeps_rest=True, setup=IPSET_RULES),
     Way("ufw-own-address", "Own address missing, ufw", GUARD, "carries this connection",
         addresses(UFW, FRIEND, **REQUIRED), "privileged_ips", host="firewall", keeps_rest=True, setup=UFW_ON),
+    Way("firewalld-own-address", "Own address missing, firewalld", GUARD, "carries this connection",
+        addresses(FIREWALLD, FRIEND, **REQUIRED), "privileged_ips", host="firewalld", keeps_rest=True,
+        setup=FIREWALLD_ON),
     Way("minifirewall-own-address", "Own address missing, minifirewall", GUARD, "carries this connection",
         addresses({"backend": "minifirewall", "manage": "all"}, FRIEND, **REQUIRED), "privileged_ips", host="firewall",
         keeps_rest=True, setup=MINIFIREWALL),
@@ -202,6 +215,8 @@ WAYS = [
         addresses(IPSET, FRIEND, **IGNORED), "privileged_ips", host="firewall", setup=IPSET_RULES),
     Way("ufw-ignored", "Own address removed, ufw, guard switched off", ROLL_BACK, "",
         addresses(UFW, FRIEND, **IGNORED), "privileged_ips", host="firewall", setup=UFW_ON),
+    Way("firewalld-ignored", "Own address removed, firewalld, guard switched off", ROLL_BACK, "",
+        addresses(FIREWALLD, FRIEND, **IGNORED), "privileged_ips", host="firewalld", setup=FIREWALLD_ON),
     Way("minifirewall-ignored", "Own address removed, minifirewall, guard switched off", ROLL_BACK, "",
         addresses({"backend": "minifirewall", "manage": "all"}, FRIEND, **IGNORED), "privileged_ips", host="firewall",
         setup=MINIFIREWALL),

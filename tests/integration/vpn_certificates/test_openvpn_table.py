@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.vpn import Authority
+from lab.vpn import Authority, OpenVpn
 
 DAEMON = "OpenVPN refuses every client"
 
@@ -177,6 +177,31 @@ def test_revoking_keeps_the_serial_file_and_makes_a_missing_one(make_vpn):
     told = vpn.run(["alice"], obsolete="report").done()
     assert told.actions("applied") == ["update /etc/openvpn/server/revoked"]
     assert not vpn.server.can_connect("carol")
+
+
+def test_a_hold_closes_a_server_with_serial_files_too_and_opens_it_again(make_vpn):
+    vpn = make_vpn("alice", "carol", options={"client-config-dir": None})
+    second = OpenVpn(vpn.host, vpn.authority, "second", 1195, "10.9.0.0")
+    second.write({"crl-verify": "/etc/openvpn/second/revoked dir", "client-config-dir": None})
+    vpn.host.run("mkdir -m 755 /etc/openvpn/second/revoked")
+    second.start()
+    both = [{"config": server.config} for server in (vpn.server, second)]
+    vpn.run(["alice"], obsolete="disable", openvpn=both).done()
+    assert [server.can_connect("carol") for server in (vpn.server, second)] == [False, False]
+    vpn.run(["alice", "carol"], obsolete="disable", openvpn=both).done()
+    assert [server.can_connect("carol") for server in (vpn.server, second)] == [True, True]
+    # Held for the first server alone, and a second one appears: it gets the file, and loses it again.
+    vpn.run(["alice"], obsolete="disable").done()
+    vpn.run(["alice"], obsolete="disable", openvpn=both).done()
+    assert not second.can_connect("carol")
+    vpn.run(["alice", "carol"], obsolete="disable", openvpn=both).done()
+    assert second.can_connect("carol")
+    # A run that was killed had opened the first server only.
+    serial = int(vpn.authority.serials["carol"][0], 16)
+    vpn.host.write(f"/etc/openvpn/second/revoked/{serial}", "# infogerance.perimeter: disabled 2026-01-01\n")
+    back = vpn.run(["alice", "carol"], obsolete="disable", openvpn=both).done()
+    assert back.actions("applied") == [f"enable {vpn.authority.entry('carol')}"]
+    assert second.can_connect("carol")
 
 
 def test_a_serial_directory_that_the_daemon_cannot_read_lets_all_in_and_is_told(make_vpn):
