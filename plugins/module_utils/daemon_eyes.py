@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
-import pickle
 import pwd
+import re
+import stat
 from dataclasses import dataclass
 
 __all__ = ["UNREACHED", "Identity", "Running", "configured_identity", "find_running", "read_as"]
@@ -16,6 +18,7 @@ __all__ = ["UNREACHED", "Identity", "Running", "configured_identity", "find_runn
 #: A folder on the way is closed, or the file is not there: no mode of the file itself would help.
 UNREACHED = "can't reach it"
 UNREAD = "can't read it"
+_UNIT = re.compile(r":/system\.slice/(?:system-openvpn[^/]*\.slice/)?openvpn[^/]*\.service\s*\Z")
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,16 @@ def configured_identity(user: str | None, group: str | None, chroot: str | None)
     return Identity(uid, gid, (), chroot or "/")
 
 
-def find_running(config: str) -> Running | None:
-    """The OpenVPN daemon that was started with this configuration file, if there is one."""
+def find_running(config: str, user: str | None) -> Running | None:
+    """The OpenVPN daemon that was started with this configuration file, if there is one.
+
+    ``user`` is the account that the file itself names. Anybody may start a process of that name with any words, and
+    its words would lead root's hand: only a daemon of root's, of that account's or of its own unit is believed.
+    """
     wanted = os.path.realpath(config)
+    believed = {0}
+    with contextlib.suppress(KeyError):
+        believed |= {pwd.getpwnam(user).pw_uid} if user else set()
     for name in os.listdir("/proc"):
         if not name.isdecimal():
             continue
@@ -58,12 +68,30 @@ def find_running(config: str) -> Running | None:
                     continue
             with open("/proc/%s/cmdline" % name, "rb") as raw:
                 words = raw.read().decode("utf-8", "replace").split("\0")[:-1]
+            if not _is_believed("/proc/" + name, believed):
+                continue
             found = _describe(int(name), words, wanted)
         except (OSError, ValueError, IndexError):
             continue
         if found is not None:
             return found
     return None
+
+
+def _is_believed(proc: str, uids: set[int]) -> bool:
+    """A program that only root can write, run by one of these, or in a unit of OpenVPN's: nobody can move in there."""
+    program = os.stat(proc + "/exe")
+    if program.st_uid != 0 or stat.S_IMODE(program.st_mode) & 0o022:
+        return False
+    if _real_uid(proc) in uids:
+        return True
+    with open(proc + "/cgroup", encoding="utf-8", errors="replace") as stream:
+        return any(_UNIT.search(line) for line in stream)
+
+
+def _real_uid(proc: str) -> int:
+    with open(proc + "/status", encoding="utf-8", errors="replace") as stream:
+        return next(int(line.split()[1]) for line in stream if line.startswith("Uid:"))
 
 
 def _describe(pid: int, words: list[str], wanted: str) -> Running | None:
@@ -105,7 +133,8 @@ def read_as(identity: Identity, path: str) -> bytes | str:
     child = os.fork()
     if child == 0:
         os.close(receiver)
-        answer: bytes | str = b""
+        # One byte says which of the two it is. Nothing that a stranger could slip in is more than bytes to us.
+        mark, answer = b"+", b""
         step = "can't take on uid %d" % identity.uid
         try:
             if identity.root != "/":
@@ -126,18 +155,17 @@ def read_as(identity: Identity, path: str) -> bytes | str:
                 parts.append(part)
             answer = b"".join(parts)
         except BaseException as error:  # noqa: BLE001 - the child must end here, whatever happens
-            answer = "%s: %s" % (step, getattr(error, "strerror", None) or error)
+            text = "%s: %s" % (step, getattr(error, "strerror", None) or error)
+            mark, answer = b"-", text.encode("utf-8", "replace")
         try:
             with os.fdopen(sender, "wb") as stream:
-                pickle.dump(answer, stream)
+                stream.write(mark + answer)
         finally:
             os._exit(0)
     os.close(sender)
     with os.fdopen(receiver, "rb") as stream:
         raw = stream.read()
     os.waitpid(child, 0)
-    try:
-        found = pickle.loads(raw)  # noqa: S301 - written by our own child just now
-    except (pickle.PickleError, EOFError):
-        return "the check itself failed"
-    return found if isinstance(found, (bytes, str)) else "the check itself failed"
+    if raw[:1] == b"+":
+        return raw[1:]
+    return raw[1:].decode("utf-8", "replace") or "the check itself failed"

@@ -220,10 +220,10 @@ def load_servers(given: Sequence[dict[str, str | None]], ca: der.Certificate) ->
     for row in given:
         path = row["config"] or ""
         directory = row.get("directory")
-        running = find_running(path)
         try:
             with open(path, encoding="utf-8", errors="replace") as stream:
                 text = stream.read()
+            running = find_running(path, server_config(path, text).user)
             config = server_config(
                 path,
                 text,
