@@ -119,6 +119,7 @@ EXAMPLES = r"""
 """
 
 import atexit
+import dataclasses
 import os
 import uuid
 from collections import Counter
@@ -232,7 +233,8 @@ class CallbackModule(CallbackBase):
         }
         try:
             catalogue = loading.load(self.get_option("catalogue"))
-            resolved = resolution.resolve(catalogue, self._inspection.run_facts(playbook, path, options))
+            facts = self._inspection.run_facts(playbook, path, options)
+            resolved = resolution.resolve(catalogue, self._with_alerts(facts, playbook, extra_vars))
         except (model.CatalogueError, resolution.ScopeError) as error:
             if self.get_option("ledger_error") == "block":
                 raise
@@ -254,6 +256,25 @@ class CallbackModule(CallbackBase):
         body["revision"] = git.result()
         return body
 
+    def _with_alerts(self, facts, playbook, extra_vars):
+        """Asks the ledger only when the run says that it works on an alert."""
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import resolution
+
+        cause = self._said(playbook, extra_vars, resolution.ALERT_VARIABLE)
+        if cause is None:
+            return facts
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import scope
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import location, store
+
+        ledger = store.Ledger(location.chosen_path(self.get_option("ledger")))
+        hosts = [target.host for target in self._inspection.targets(playbook)]
+        return dataclasses.replace(facts, alerts=scope.seen(ledger, cause, hosts))
+
+    def _said(self, playbook, extra_vars, name):
+        """An extra variable, or the first play's."""
+        value = extra_vars.get(name)
+        return self._inspection.play_variable(playbook, name) if value is None else value
+
     # The gate
 
     def _judge(self, playbook, catalogue, resolved, extra_vars, body):
@@ -261,9 +282,7 @@ class CallbackModule(CallbackBase):
         from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import location, store
         from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import gate, gatekeeper
 
-        third_party = extra_vars.get(gate.THIRD_PARTY_VARIABLE)
-        if third_party is None:
-            third_party = self._inspection.play_variable(playbook, gate.THIRD_PARTY_VARIABLE)
+        third_party = self._said(playbook, extra_vars, gate.THIRD_PARTY_VARIABLE)
         self._resolved = resolved
         keeper = gatekeeper.Gatekeeper(
             self.get_option("gate"),

@@ -14,7 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import access, charts, tables, timeline
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
+    access,
+    alerts,
+    charts,
+    tables,
+    timeline,
+)
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.tables import Table
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.voices import Pair, Voices
 
@@ -46,12 +52,15 @@ def of_client(report: Mapping[str, Any], zone: tzinfo) -> Contents:
         "changes": tables.changes(voices, "changes", word("changes_title"), report["other_changes"]),
         "openly": tables.openly(voices, report["openly"]),
         "interventions": tables.interventions(voices, report["interventions"], every),
+        "alerts": alerts.table(voices, report["alerts"]["open"], "alerts", every),
+        "alerts_history": alerts.table(voices, report["alerts"]["history"], "alerts_history", every),
     }
     ways = tables.ways(voices, report["ways_in"], every)
     questions = _questions(voices, report["questions"], every)
     plots, faults = time_plots(voices, report, zone)
     shown = {
         "waiting": bool(questions),
+        "alerts": any(report["alerts"].values()),
         "time": bool(report["categories"]),
         "access": bool(report["ways_in"]),
         "removed": bool(report["removed"]),
@@ -64,6 +73,7 @@ def of_client(report: Mapping[str, Any], zone: tzinfo) -> Contents:
         "time": word("time"),
         "access": word("access"),
         **{name: table.title for name, table in named.items()},
+        "alerts": word("alerts"),
     }
     asked = [question["table"] for question in questions if len(question["table"].rows) > 8]
     return Contents(
@@ -128,6 +138,10 @@ def tiles(voices: Voices, report: Mapping[str, Any]) -> list[dict[str, Any]]:
             "ask" if waiting else "",
         )
     )
+    if summary["alerts"]:
+        late = summary["alerts_overdue"]
+        about = [word("alert_tile_overdue", count=voices.number(late)) if late else word("alert_tile_none")]
+        made.append(_tile(word("alert_tile"), voices.number(summary["alerts"]), about, "bad" if late else "ask"))
     if report["openly"]:
         made.append(_tile(word("open_tile"), voices.number(len(report["openly"])), [word("open_tile_about")], "bad"))
     return made

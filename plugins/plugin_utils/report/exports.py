@@ -14,6 +14,10 @@ from typing import Any
 # A spreadsheet takes a cell that starts with one of these for a formula, also in its full-width form.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
+_ALERTS = (
+    *("host", "clients", "cause", "state", "criticality", "opened_at", "deadline", "value", "unit", "limit"),
+    *("reminders", "overdue_at", "closed_at", "closed_because", "told", "answers", "id"),
+)
 _INTERVENTIONS = (
     "started_at",
     "ended_at",
@@ -69,6 +73,20 @@ def entry_points_csv(report: Mapping[str, Any], language: str) -> str:
         for line in report[key]
     ]
     return _csv(_ENTRIES, rows, language)
+
+
+def alerts_csv(report: Mapping[str, Any], language: str) -> str:
+    """One line an alert that was open at the period's end or ended in it."""
+    rows = [
+        {
+            **alert,
+            "clients": " ".join(alert["clients"]),
+            "told": " | ".join(f"{row['at']} {row['who']} {row['means']} {row['occasion']}" for row in alert["told"]),
+            "answers": " | ".join(f"{row['at']} {row['by']}: {row['note']}" for row in alert["answers"]),
+        }
+        for alert in (*report["alerts"]["open"], *report["alerts"]["history"])
+    ]
+    return _csv(_ALERTS, rows, language)
 
 
 def safe_cell(value: Any) -> str:

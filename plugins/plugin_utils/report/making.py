@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import rows as alert_rows
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading, record, spot_check
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
@@ -64,7 +65,9 @@ def make(
     with ledger.reading() as connection:
         known = tuple(reading.clients(connection))
         found = reading.interventions(connection, start, end, client)
-        faults = spot_check.faults(connection, start, end, [run["run_id"] for run in found])
+        alerts = alert_rows.read(connection, end)
+        told_of = [run["run_id"] for run in found] + [one.id for one in alert_rows.of_client(alerts, client)]
+        faults = spot_check.faults(connection, start, end, told_of)
         looks = last_looks(connection, end, client)
 
         def report_of(name: str | None) -> dict[str, Any]:
@@ -85,6 +88,8 @@ def make(
                 # No time of making, and nothing of rows that are not reported: the same interventions, the same bytes.
                 ledger={**state, "faults": faults},
                 looks=shown,
+                alerts=[alert.as_dict() for alert in alert_rows.of_client(alerts, name)],
+                start=start,
             )
 
         report = report_of(client)
@@ -126,5 +131,7 @@ def _files_of(
     if "csv" in formats:
         files[f"{name}-interventions.csv"] = exports.interventions_csv(report, language)
         files[f"{name}-entry-points.csv"] = exports.entry_points_csv(report, language)
+        if any(report["alerts"].values()):
+            files[f"{name}-alerts.csv"] = exports.alerts_csv(report, language)
     if "json" in formats:
         files[f"{name}.json"] = exports.to_json(report)

@@ -9,7 +9,14 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import access, timeline, waiting
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
+    access,
+    timeline,
+    waiting,
+)
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
+    alerts as resource_alerts,
+)
 
 REMOVALS = ("disable", "remove", "purge")
 # They read and keep the ledger, and touch no server.
@@ -25,11 +32,14 @@ def build(
     period: Mapping[str, Any],
     ledger: Mapping[str, Any],
     looks: Iterable[Mapping[str, Any]] = (),
+    alerts: Iterable[Mapping[str, Any]] = (),
+    start: str = "",
 ) -> dict[str, Any]:
     """The report as one plain value; every rendering starts from it.
 
     period, ledger: plain descriptions, passed through. Interventions in order of their start. looks: the last look at
-    each server, as ledger.ways_in.last_looks gives them.
+    each server, as ledger.ways_in.last_looks gives them. alerts: as they were at the period's end; those that ended
+    before `start`, its first stored stamp, are left out.
     """
     runs = [run for run in interventions if run["playbook"] not in OWN_PLAYBOOKS]
     applied = [
@@ -53,6 +63,7 @@ def build(
     real = [run for run in runs if not run["check_mode"]]
     report.update(
         ways_in=ways,
+        alerts=resource_alerts.of_period(alerts, start),
         checks=access.checks(looks, today),
         left_out=[{"host": look["host"], "count": look["left_out"]} for look in looks if look["left_out"]],
         questions=waiting.questions(ways, report["obsolete"], runs),
@@ -137,4 +148,6 @@ def _summary(report: Mapping[str, Any]) -> dict[str, Any]:
         "removed": len(report["removed"]),
         "other_changes": len(report["other_changes"]),
         "obsolete": len(report["obsolete"]),
+        "alerts": len(report["alerts"]["open"]),
+        "alerts_overdue": number(report["alerts"]["open"], state="overdue"),
     }

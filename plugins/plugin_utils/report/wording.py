@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import words_en, words_fr
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
+    words_en,
+    words_fr,
+    words_watch_en,
+    words_watch_fr,
+)
 
 LANGUAGES = ("fr", "en")
 
-WORDING: Mapping[str, Mapping[str, str]] = {"fr": words_fr.WORDS, "en": words_en.WORDS}
+WORDING: Mapping[str, Mapping[str, str]] = {
+    "fr": {**words_fr.WORDS, **words_watch_fr.WORDS},
+    "en": {**words_en.WORDS, **words_watch_en.WORDS},
+}
 
 MONTHS: Mapping[str, tuple[str, ...]] = {
     "fr": (

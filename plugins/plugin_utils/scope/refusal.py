@@ -57,7 +57,13 @@ def _rule(resolved: Resolution) -> str:
     passed = next((item for item in resolved.evaluations if item.passed), None)
     if passed is None or passed.source == "default":
         return "the catalogue's default"
-    source = {"extra_var": "the extra variable", "play_var": "the play variable", "tag": "the tag", "rule": "the rule"}
+    source = {
+        "extra_var": "the extra variable",
+        "play_var": "the play variable",
+        "tag": "the tag",
+        "alert": "the alert",
+        "rule": "the rule",
+    }
     return f"{source.get(passed.source, passed.source)} '{passed.rule}' ({passed.detail})"
 
 

@@ -13,11 +13,23 @@ from typing import Any
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Catalogue, Category, Rule
 
 VARIABLE = "infogerance_scope"
+# Names the cause of an alert that the run works on: `disk:/var`.
+ALERT_VARIABLE = "infogerance_alert"
+INACTION = "inaction_despite_reminders"
 TAG_PREFIX = "scope:"
 
 
 class ScopeError(ValueError):
     """What should decide names a category that the catalogue does not have."""
+
+
+@dataclass(frozen=True)
+class AlertSeen:
+    """What the ledger knows of an alert that the run works on. overdue: whether it is inaction despite reminders."""
+
+    rule: str
+    overdue: bool
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class RunFacts:
     roles: frozenset[str] = frozenset()
     modules: frozenset[str] = frozenset()
     host_groups: frozenset[str] = frozenset()
+    alerts: tuple[AlertSeen, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ class Resolution:
 
 
 def resolve(catalogue: Catalogue, facts: RunFacts) -> Resolution:
-    """Resolve in this order: extra var, play var, tag, rules of the catalogue, default.
+    """Resolve in this order: extra var, play var, tag, an overdue alert, rules of the catalogue, default.
 
     A source that would decide and names an unknown category raises ScopeError: a typing mistake must not fall through
     to a category that happens to be in contract.
@@ -87,6 +100,11 @@ def resolve(catalogue: Catalogue, facts: RunFacts) -> Resolution:
         evaluations.append(evaluation)
         if evaluation.passed and evaluation.category and verdict is None:
             verdict = (evaluation.category, source)
+    for alert in facts.alerts:
+        evaluation = _of_alert(catalogue, alert)
+        evaluations.append(evaluation)
+        if evaluation.passed and verdict is None:
+            verdict = (INACTION, "alert")
     for item in catalogue.rules:
         evaluation = _matched(item, facts)
         evaluations.append(evaluation)
@@ -115,6 +133,13 @@ def _stated(catalogue: Catalogue, source: str, rule: str, candidates: list[Any])
         else f"several are set ({', '.join(known)}): out of contract goes first, then the alphabet"
     )
     return Evaluation(source, rule, True, chosen, detail), ""
+
+
+def _of_alert(catalogue: Catalogue, alert: AlertSeen) -> Evaluation:
+    """Work on an overdue alert is proposed as inaction; whoever states a category goes before it."""
+    if alert.overdue and INACTION not in catalogue.categories:
+        return Evaluation("alert", alert.rule, False, None, f"the catalogue has no category {INACTION}")
+    return Evaluation("alert", alert.rule, alert.overdue, INACTION if alert.overdue else None, alert.detail)
 
 
 def _shown(value: Any) -> str:
