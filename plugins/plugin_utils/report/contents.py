@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
     access,
     alerts,
+    announcements,
     charts,
     tables,
     timeline,
@@ -53,6 +54,7 @@ def of_client(report: Mapping[str, Any], zone: tzinfo) -> Contents:
         "openly": tables.openly(voices, report["openly"]),
         "interventions": tables.interventions(voices, report["interventions"], every),
         "alerts": alerts.table(voices, report["alerts"]["open"], "alerts", every),
+        "third_parties": announcements.table(voices, report["announcements"], every),
         "alerts_history": alerts.table(voices, report["alerts"]["history"], "alerts_history", every),
     }
     ways = tables.ways(voices, report["ways_in"], every)
@@ -61,6 +63,7 @@ def of_client(report: Mapping[str, Any], zone: tzinfo) -> Contents:
     shown = {
         "waiting": bool(questions),
         "alerts": any(report["alerts"].values()),
+        "third_parties": bool(report["announcements"]),
         "time": bool(report["categories"]),
         "access": bool(report["ways_in"]),
         "removed": bool(report["removed"]),

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import rows as alert_rows
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading, record, spot_check
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
+    announcements,
+    reading,
+    record,
+    spot_check,
+)
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
@@ -89,6 +94,7 @@ def make(
                 ledger={**state, "faults": faults},
                 looks=shown,
                 alerts=[alert.as_dict() for alert in alert_rows.of_client(alerts, name)],
+                announced=announcements.read(connection, end, name),
                 start=start,
             )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
     access,
+    announcements,
     timeline,
     waiting,
 )
@@ -33,13 +34,14 @@ def build(
     ledger: Mapping[str, Any],
     looks: Iterable[Mapping[str, Any]] = (),
     alerts: Iterable[Mapping[str, Any]] = (),
+    announced: Iterable[Mapping[str, Any]] = (),
     start: str = "",
 ) -> dict[str, Any]:
     """The report as one plain value; every rendering starts from it.
 
     period, ledger: plain descriptions, passed through. Interventions in order of their start. looks: the last look at
     each server, as ledger.ways_in.last_looks gives them. alerts: as they were at the period's end; those that ended
-    before `start`, its first stored stamp, are left out.
+    before `start`, its first stored stamp, are left out; so are announcements of third parties (`announced`).
     """
     runs = [run for run in interventions if run["playbook"] not in OWN_PLAYBOOKS]
     applied = [
@@ -64,6 +66,7 @@ def build(
     report.update(
         ways_in=ways,
         alerts=resource_alerts.of_period(alerts, start),
+        announcements=announcements.of_period(announced, start),
         checks=access.checks(looks, today),
         left_out=[{"host": look["host"], "count": look["left_out"]} for look in looks if look["left_out"]],
         questions=waiting.questions(ways, report["obsolete"], runs),

@@ -92,11 +92,53 @@ class ContractException:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """Whom to reach, by at least one means."""
+
+    name: str
+    role: str = ""
+    email: str = ""
+    phone: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What a third party told. starts, ends: moments; ends None: nobody knows. announced_on, passed_on: days."""
+
+    reference: str
+    kind: str
+    summary: str
+    starts: datetime
+    ends: datetime | None = None
+    announced_on: date | None = None
+    passed_on: date | None = None
+    hosts: tuple[str, ...] = ()
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class ThirdParty:
+    """One entry of a client's register. direct: the exception that a direct contact agreed beforehand makes."""
+
+    name: str
+    kind: str
+    contacts: tuple[Contact, ...] = ()
+    customer_reference: str = ""
+    direct: ContractException | None = None
+    announcements: tuple[Announcement, ...] = ()
+
+
+@dataclass(frozen=True)
 class ClientTerms:
-    """All that was agreed with one client. exports: what other tools call it; see docs/billing.md."""
+    """All that was agreed with one client. exports: what other tools call it; see docs/billing.md.
+
+    exceptions: those that agreed direct contacts with third parties make are among them.
+    """
 
     agreements: tuple[Agreement, ...] = ()
     exceptions: tuple[ContractException, ...] = ()
+    third_parties: tuple[ThirdParty, ...] = ()
     billing: BillingPolicy = field(default_factory=BillingPolicy)
     language: str = "fr"
     exports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import tzinfo
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing import export_targets, policy
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import plain_fields as plain
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import third_parties
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import (
     AGREEMENTS,
     CONTRACTS,
@@ -28,7 +30,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms 
 
 FORMAT_VERSION = 1
 _TOP = ("version", "timezone", "billing", "clients")
-_CLIENT = ("agreements", "exceptions", "billing", "language", "exports")
+_CLIENT = ("agreements", "exceptions", "third_parties", "billing", "language", "exports")
 _AGREEMENT = (
     "id",
     "kind",
@@ -81,10 +83,12 @@ def parse(content: Any) -> Terms:
         raise TermsError(f"terms: field 'version' must be {FORMAT_VERSION}, not {fields.get('version')!r}")
     billing = policy.parse(fields.get("billing"), "field 'billing'")
     clients = plain.mapping(fields.get("clients") or {}, "field 'clients'")
+    zone_name = plain.zone(fields, "timezone", "terms") or "UTC"
+    zone = Terms(zone_name=zone_name).zone
     return Terms(
-        clients={name: _client(f"client '{name}'", value, billing) for name, value in clients.items()},
+        clients={name: _client(f"client '{name}'", value, billing, zone) for name, value in clients.items()},
         billing=billing,
-        zone_name=plain.zone(fields, "timezone", "terms") or "UTC",
+        zone_name=zone_name,
     )
 
 
@@ -98,15 +102,16 @@ def check_categories(terms: Terms, catalogue: Catalogue) -> None:
                         f"client '{client}': agreement '{agreement.id}': field 'categories' names an unknown "
                         f"category, {category!r}"
                     )
+        register = third_parties.direct_contacts(its.third_parties)
         for exception in its.exceptions:
-            if exception.category not in catalogue.categories:
+            if exception.category not in catalogue.categories and exception not in register:
                 raise TermsError(
                     f"client '{client}': exception '{exception.reference}': field 'category' names an unknown "
                     f"category, {exception.category!r}"
                 )
 
 
-def _client(where: str, content: Any, billing: policy.BillingPolicy) -> ClientTerms:
+def _client(where: str, content: Any, billing: policy.BillingPolicy, zone: tzinfo) -> ClientTerms:
     fields = plain.mapping({} if content is None else content, where, _CLIENT)
     if isinstance(fields.get("billing"), Mapping) and "sharing" in fields["billing"]:
         raise TermsError(
@@ -119,14 +124,15 @@ def _client(where: str, content: Any, billing: policy.BillingPolicy) -> ClientTe
         if any(agreement.id == other.id for other in agreements):
             raise TermsError(f"{where}: agreement '{agreement.id}': field 'id' is used twice")
         agreements.append(agreement)
+    parties = third_parties.parse(fields.get("third_parties"), where, zone)
+    exceptions = enumerate(plain.items(fields.get("exceptions"), f"{where}: field 'exceptions'"), start=1)
     return ClientTerms(
         agreements=tuple(agreements),
-        exceptions=tuple(
-            _exception(where, position, item)
-            for position, item in enumerate(
-                plain.items(fields.get("exceptions"), f"{where}: field 'exceptions'"), start=1
-            )
+        exceptions=(
+            *(_exception(where, position, item) for position, item in exceptions),
+            *third_parties.direct_contacts(parties),
         ),
+        third_parties=parties,
         billing=policy.parse(fields.get("billing"), f"{where}: field 'billing'", billing),
         language=plain.choice(fields, "language", where, LANGUAGES, "fr"),
         exports=export_targets.parse(fields.get("exports"), f"{where}: field 'exports'"),

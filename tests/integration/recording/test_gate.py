@@ -21,6 +21,7 @@ MOVE = """
       ansible.builtin.file: {path: "{{ playbook_dir }}/did_run", state: touch, mode: "0600"}
       tags: [always, trace]
 """
+CALL = MOVE.replace("infogerance_scope: migration", "infogerance_scope: third_party_contact")
 BLOCK = {"INFOGERANCE_PERIMETER_GATE": "block"}
 
 
@@ -233,3 +234,27 @@ def test_the_assertion_fails_without_the_callback_and_passes_with_it(ground: Any
     assert "the gate is 'warn'" in ground.play(ASSERT, expect=2, INFOGERANCE_PERIMETER_GATE="warn")
     output = ground.play(ASSERT, "-e", "infogerance_scope=access_reconciliation", expect=2, **BLOCK)
     assert "category is access_reconciliation" in " ".join(output.split())
+
+
+def test_a_direct_contact_agreed_beforehand_opens_the_gate_for_that_third_party_alone(ground: Any) -> None:
+    contact = {"name": "NOC", "phone": "+33 1 99 00 12 34"}
+    announcement = {
+        "reference": "MW-1234", "kind": "maintenance", "summary": "Power feed A", "starts": "2026-12-01T22:00",
+        "announced_on": "2026-11-20", "passed_on": "2026-11-21", "hosts": ["web1"],
+    }  # fmt: skip
+    party = {"name": "north", "kind": "datacenter", "contacts": [contact], "announcements": [announcement]}
+    direct = {"reference": "letter of 12 May", "agreed_on": "2026-05-12"}
+    environ = agreed(ground, acme={"third_parties": [{**party, "direct_contact": direct}]})
+    ground.play(CALL, "-e", "infogerance_third_party=south", expect=77, **environ)
+    assert not ran(ground)
+    ground.play(CALL, "-e", "infogerance_third_party=north", **environ)
+    assert ran(ground)
+    (verdict,) = ground.interventions()[-1]["started"]["gate"]["clients"]
+    assert (verdict["contract"], verdict["exception"]) == ("in", "letter of 12 May")
+    # What the register says was announced goes into the ledger, once.
+    for added in (1, 1):
+        ground.run("infogerance.perimeter.third_parties", **environ)
+        assert len(ground.query("SELECT id FROM records WHERE kind = 'announcement'")) == added
+    environ = agreed(ground, acme={"third_parties": [{**party, "kind": "datacentre"}]})
+    said = " ".join(ground.run("infogerance.perimeter.third_parties", expect=2, **environ).split())
+    assert "client 'acme': third party 'north': field 'kind' must be one of datacenter" in said
