@@ -11,11 +11,17 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_path
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import (
+    configured_path,
+    configured_setting,
+)
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import branding, making, writing
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.pdf import PdfMissing
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import PeriodError, parse
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import loading, terms_checks, terms_files
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import CatalogueError
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.plain_fields import TermsError
 
 display = Display()
 
@@ -35,6 +41,8 @@ _OPTIONS = {
     "provider": {"type": "str"},
     "logo": {"type": "path"},
     "contact": {"type": "str"},
+    "agreements": {"type": "path"},
+    "catalogue": {"type": "path"},
     "ledger": {"type": "path"},
 }
 
@@ -57,6 +65,7 @@ class ActionModule(ActionBase):
             ledger = Ledger(configured_path(options["ledger"]))
             if not ledger.path.exists():
                 raise AnsibleActionFail(f"there is no ledger at {ledger.path}: has the callback recorded a run yet?")
+            terms, categories = _terms(options)
             made = making.make(
                 ledger,
                 period,
@@ -65,8 +74,10 @@ class ActionModule(ActionBase):
                 options["formats"],
                 brand=brand,
                 whole_fleet=options["fleet"],
+                terms=terms,
+                categories=categories,
             )
-        except (PeriodError, LedgerError, branding.BrandError, PdfMissing) as error:
+        except (PeriodError, LedgerError, branding.BrandError, PdfMissing, TermsError, CatalogueError) as error:
             raise AnsibleActionFail(str(error)) from None
         if client is not None and client not in made.known_clients:
             known = ", ".join(made.known_clients) or "none"
@@ -94,3 +105,14 @@ class ActionModule(ActionBase):
             table=made.text,
         )
         return result
+
+
+def _terms(options):
+    """The clients' terms and the catalogue's categories; no terms where none are declared."""
+    path = options["agreements"] or configured_setting("agreements")
+    if not path:
+        return None, {}
+    catalogue = loading.load(options["catalogue"] or configured_setting("catalogue"))
+    terms = terms_files.load(path)
+    terms_checks.check_categories(terms, catalogue)
+    return terms, catalogue.categories

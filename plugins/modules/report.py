@@ -79,6 +79,14 @@ options:
   contact:
     description: One line for the end of the page, such as whom to answer.
     type: str
+  agreements:
+    description:
+      - Path of the clients' terms. The default is what the callback's settings say.
+      - With it the report has the agreements and their balances at the period's end, and asks for what is missing.
+    type: path
+  catalogue:
+    description: Path of the catalogue of scope categories. The default is what the callback's settings say.
+    type: path
   ledger:
     description: Path of the ledger. The default is what the callback's settings say.
     type: path
@@ -117,6 +125,7 @@ summary:
     other_changes: 0
     out_of_contract: 1
     removed: 2
+    reviews_due: 0
     running: 0
     seconds: 6.135
     seconds_in_contract: 4.104

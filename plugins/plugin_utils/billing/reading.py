@@ -33,16 +33,18 @@ def read_statement(
     start: datetime,
     end: datetime,
     now: datetime,
+    until: datetime | None = None,
 ) -> Statement:
     """A client's statement (or that of all) from start (included) to end (excluded). connection: of Ledger.reading().
 
-    Whatever may use up an agreement is read from the agreement's first day on; the period itself is read whole.
+    Whatever may use up an agreement is read from the agreement's first day on, to `until` (excluded) or to the last
+    record; the period itself is read whole.
     """
     first, last = record.stamp(start), record.stamp(end)
     work = {item.run_id: item for item in worked(connection, first, last, client=client)}
     if any(terms.of(name).agreements for name in ([client] if client else terms.clients)):
         since = _since(terms, [client] if client else list(terms.clients))
-        for item in worked(connection, since, _ALWAYS, client=client, billable=True):
+        for item in worked(connection, since, record.stamp(until) if until else _ALWAYS, client=client, billable=True):
             work.setdefault(item.run_id, item)
     return statement(work.values(), client=client, terms=terms, categories=categories, first=first, end=last, now=now)
 

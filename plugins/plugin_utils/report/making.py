@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import rows as alert_rows
@@ -16,6 +17,8 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger impor
     record,
     spot_check,
 )
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.access_review import standing
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.reading import read_statement
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
@@ -31,6 +34,8 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report impor
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.branding import Brand
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import Period
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.speaking import Speaker
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Category
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import Terms
 
 FORMATS = ("html", "csv", "json", "pdf")
 # A PDF needs a library that not everybody has.
@@ -60,10 +65,14 @@ def make(
     *,
     brand: Brand = Brand(),  # noqa: B008 - a value that cannot change
     whole_fleet: bool = False,
+    terms: Terms | None = None,
+    categories: Mapping[str, Category] = {},
+    now: datetime | None = None,
 ) -> Made:
     """Make a report of one client, or of all when client is None.
 
-    whole_fleet: an overview page that leads to a report of each client. Raises LedgerError, PdfMissing.
+    whole_fleet: an overview page that leads to a report of each client. terms, categories: the clients' terms, when
+    they are known, and the catalogue. now: whether the period is over. Raises LedgerError, PdfMissing.
     """
     start, end = record.stamp(period.start), record.stamp(period.end)
     speaker = Speaker(language, period.zone)
@@ -80,6 +89,24 @@ def make(
             shown = [look for look in looks if name is None or name in look["clients"]]
             told = [run["run_id"] for run in mine if run["playbook"] not in model.OWN_PLAYBOOKS]
             state = reading.state(connection, told)
+            moment = _moment(state["last_at"], shown, period, now or datetime.now(UTC))
+            billed = None
+            if terms is not None:
+                statement = read_statement(
+                    connection,
+                    client=name,
+                    terms=terms,
+                    categories=categories,
+                    start=period.start,
+                    end=period.end,
+                    now=moment,
+                    until=period.end,
+                ).as_dict()
+                for balance in statement["agreements"]:
+                    names = balance["categories"]
+                    labels = [dict(categories[each].label) for each in names if each in categories]
+                    balance["labels"] = labels if names else None
+                billed = statement
             return model.build(
                 mine,
                 client=name,
@@ -96,6 +123,8 @@ def make(
                 alerts=[alert.as_dict() for alert in alert_rows.of_client(alerts, name)],
                 announced=announcements.read(connection, end, name),
                 start=start,
+                statement=billed,
+                reviews=standing.standings(connection, end, name, moment.astimezone(period.zone).date()),
             )
 
         report = report_of(client)
@@ -113,6 +142,17 @@ def make(
         files[overview] = html.to_html("fleet.html.j2", report, shown, language, period.zone, brand)
         warnings.update(dict.fromkeys(shown.faults))
     return Made(report, terminal.to_text(report, speaker), files, known, tuple(warnings))
+
+
+def _moment(last_at: str | None, looks: Sequence[Mapping[str, Any]], period: Period, now: datetime) -> datetime:
+    """From when dates are judged: the period's end, or its newest record while it lasts.
+
+    Not the moment of making: the same records must give the same report.
+    """
+    if now >= period.end:
+        return period.end - timedelta(microseconds=1)
+    newest = [last_at or "", *(look["at"] for look in looks)]
+    return datetime.fromisoformat(max(*newest, record.stamp(period.start)))
 
 
 def _files_of(
@@ -139,5 +179,7 @@ def _files_of(
         files[f"{name}-entry-points.csv"] = exports.entry_points_csv(report, language)
         if any(report["alerts"].values()):
             files[f"{name}-alerts.csv"] = exports.alerts_csv(report, language)
+        if report["access_reviews"]:
+            files[f"{name}-access-reviews.csv"] = exports.access_reviews_csv(report, language)
     if "json" in formats:
         files[f"{name}.json"] = exports.to_json(report)

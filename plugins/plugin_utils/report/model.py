@@ -36,14 +36,19 @@ def build(
     alerts: Iterable[Mapping[str, Any]] = (),
     announced: Iterable[Mapping[str, Any]] = (),
     start: str = "",
+    statement: Mapping[str, Any] | None = None,
+    reviews: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The report as one plain value; every rendering starts from it.
 
     period, ledger: plain descriptions, passed through. Interventions in order of their start. looks: the last look at
     each server, as ledger.ways_in.last_looks gives them. alerts: as they were at the period's end; those that ended
     before `start`, its first stored stamp, are left out; so are announcements of third parties (`announced`).
+    statement: billing's, when the clients' terms are known. reviews: how access reviews stand, as access_review.standing gives them.
     """
     runs = [run for run in interventions if run["playbook"] not in OWN_PLAYBOOKS]
+    if statement is not None:
+        runs = _with_agreements(runs, statement["lines"])
     applied = [
         {**_line(run, change), "by": run["operator"]}
         for run in runs
@@ -72,8 +77,27 @@ def build(
         questions=waiting.questions(ways, report["obsolete"], runs),
         openly=[run for run in real if run["outcome"] not in {"ok", "no_hosts"} or run["complete"] is False],
         categories=timeline.by_category(real),
+        agreements=[] if statement is None else list(statement["agreements"]),
+        billed=None if statement is None else statement["total"],
+        access_reviews=list(reviews),
     )
     return {**report, "summary": _summary(report)}
+
+
+def _with_agreements(runs: Iterable[Mapping[str, Any]], lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each run with the agreements that its lines rest on, the reason of an emergency, and whether one is missing."""
+    by_run: dict[str, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        by_run.setdefault(line["run_id"], []).append(line)
+    return [
+        {
+            **run,
+            "agreements": sorted({line["agreement"] for line in by_run.get(run["run_id"], []) if line["agreement"]}),
+            "emergency": next((line["emergency"] for line in by_run.get(run["run_id"], []) if line["emergency"]), None),
+            "unagreed": any(line["unagreed"] and not line["emergency"] for line in by_run.get(run["run_id"], [])),
+        }
+        for run in runs
+    ]
 
 
 def _own_day(report: Mapping[str, Any], looks: Iterable[Mapping[str, Any]]) -> date:
@@ -153,4 +177,5 @@ def _summary(report: Mapping[str, Any]) -> dict[str, Any]:
         "obsolete": len(report["obsolete"]),
         "alerts": len(report["alerts"]["open"]),
         "alerts_overdue": number(report["alerts"]["open"], state="overdue"),
+        "reviews_due": sum(review["state"] != "current" for review in report["access_reviews"]),
     }

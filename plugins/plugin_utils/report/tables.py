@@ -109,6 +109,10 @@ def _below(voices: Voices, run: Mapping[str, Any]) -> list[Cell]:
         numbers = run.get(f"{key}s") or []
         if numbers:
             below.append(cell(voices.word(f"{key}_named", number=", ".join(map(str, numbers)))))
+    if run.get("agreements"):
+        below.append(cell(voices.word("agreement_named", number=", ".join(run["agreements"]))))
+    if run.get("emergency"):
+        below.append(cell(voices.word("emergency_named", reason=run["emergency"]), b="out"))
     if run["note"]:
         below.append(cell(run["note"]))
     return below

@@ -46,11 +46,5 @@ def questions(
 
 
 def _lacks_agreement(run: Mapping[str, Any]) -> bool:
-    # Older records do not tell of agreements at all: only a record that does can say that there is none.
-    return (
-        not run["check_mode"]
-        and run["contract"] == "out"
-        and "agreement" in run
-        and not run["agreement"]
-        and run["outcome"] not in {"blocked", "no_hosts"}
-    )
+    # Only a statement by the clients' terms can say that there is none: without them nobody has been asked.
+    return bool(run.get("unagreed")) and run["outcome"] != "no_hosts"
