@@ -67,7 +67,7 @@ class ActionModule(ActionBase):
     def _declared(self, variables, wanted):
         """Client -> host -> lists, of the play's hosts that declare any."""
         hostvars = variables.get("hostvars") or {}
-        found = {}
+        found: dict[str, dict[str, lists.Lists]] = {}
         for host in variables.get("ansible_play_hosts_all") or []:
             owners = inventory.host_clients(variables, host) or []
             if wanted is not None and wanted not in owners:

@@ -68,19 +68,27 @@ def difference(before: Lists, after: Lists) -> list[dict[str, Any]]:
         first, second = before.get(kind), after.get(kind)
         if first is not None and second is not None and first["digest"] == second["digest"]:
             continue
-        old, new = ({} if its is None else its.get("entries") for its in (first, second))
-        named = old is not None and new is not None
         found.append(
             {
                 "kind": kind,
                 "before": None if first is None else first["count"],
                 "after": None if second is None else second["count"],
-                "added": sorted(set(new) - set(old)) if named else None,
-                "removed": sorted(set(old) - set(new)) if named else None,
-                "altered": sorted(name for name in old if name in new and old[name] != new[name]) if named else None,
+                **_named(first, second),
             }
         )
     return found
+
+
+def _named(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> dict[str, list[str] | None]:
+    old: Mapping[str, str] | None = {} if first is None else first.get("entries")
+    new: Mapping[str, str] | None = {} if second is None else second.get("entries")
+    if old is None or new is None:
+        return {"added": None, "removed": None, "altered": None}
+    return {
+        "added": sorted(set(new) - set(old)),
+        "removed": sorted(set(old) - set(new)),
+        "altered": sorted(name for name in old if name in new and old[name] != new[name]),
+    }
 
 
 def _digest(value: Any) -> str:

@@ -46,9 +46,9 @@ def build(
     before `start`, its first stored stamp, are left out; so are announcements of third parties (`announced`).
     statement: billing's, when the clients' terms are known. reviews: how access reviews stand, as access_review.standing gives them.
     """
-    runs = [run for run in interventions if run["playbook"] not in OWN_PLAYBOOKS]
+    runs: list[Mapping[str, Any]] = [run for run in interventions if run["playbook"] not in OWN_PLAYBOOKS]
     if statement is not None:
-        runs = _with_agreements(runs, statement["lines"])
+        runs = [*_with_agreements(runs, statement["lines"])]
     applied = [
         {**_line(run, change), "by": run["operator"]}
         for run in runs
