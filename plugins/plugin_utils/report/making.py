@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.access_review import standing
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import rows as alert_rows
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.reading import read_statement
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
     announcements,
     reading,
     record,
     spot_check,
 )
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.access_review import standing
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.reading import read_statement
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (

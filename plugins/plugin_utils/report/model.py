@@ -44,7 +44,8 @@ def build(
     period, ledger: plain descriptions, passed through. Interventions in order of their start. looks: the last look at
     each server, as ledger.ways_in.last_looks gives them. alerts: as they were at the period's end; those that ended
     before `start`, its first stored stamp, are left out; so are announcements of third parties (`announced`).
-    statement: billing's, when the clients' terms are known. reviews: how access reviews stand, as access_review.standing gives them.
+    statement: billing's, when the clients' terms are known. reviews: how access reviews stand, as
+    access_review.standing gives them.
     """
     runs: list[Mapping[str, Any]] = [run for run in interventions if run["playbook"] not in OWN_PLAYBOOKS]
     if statement is not None:
