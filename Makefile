@@ -60,8 +60,9 @@ integration: setup ## Tests on real hosts (containers of the lab)
 molecule: setup ## Roles on real hosts
 	@$(PYTHON) tools/scenarios.py $(ARGS)
 
-soak: setup ## Long runs: every module killed at its writes, over and over
-	@LOCKOUT_PEER=1 $(PYTHON) -m pytest tests/soak tests/integration/lockout/test_peer.py -n $(WORKERS) -q $(ARGS)
+soak: setup ## Long runs: modules killed at their writes over and over, ways in and out one at a time
+	@$(PYTHON) -m pytest tests/soak -n $(WORKERS) -q $(ARGS)
+	@LOCKOUT_PEER=1 $(PYTHON) -m pytest tests/integration -m soak -n $(WORKERS) --dist loadfile -q $(ARGS)
 
 faults: setup ## Bring every fault of a recorded run about, and write the table into docs/ledger.md
 	@$(PYTHON) tests/integration/faults/write_table.py $(ARGS)

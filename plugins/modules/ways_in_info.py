@@ -258,6 +258,22 @@ entry_point_kind:
   returned: success
   type: str
   sample: ways_in
+ways_in:
+  description:
+    - The same for the ledger, and so for the access matrix of the report - one short row a way in RV(findings), and
+      one for each that O(accept) lets stand. What a declared list covers is told by that list's own module.
+    - At most 500; C(ways_in_left_out) counts the others.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - entry: "ssh_key /home/carol/.ssh/authorized_keys2 SHA256:vXYqlWCpZ0VmPzQn/QL8El0vVljUITpphFP7qmXfIp4"
+      kind: way_in
+      person: bob.leroy
+      reason: ssh-ed25519 opens it; the account is not declared
+      root: false
+      since: "2026-11-23T21:38:20Z"
+      standing: unmanaged
 plan_id:
   description: A hash of the findings. The same findings give the same hash.
   returned: success
@@ -280,6 +296,10 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.state_direct
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.context import Bounds, Context
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.people import People
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.survey import FAMILIES, survey
+from ansible_collections.infogerance.perimeter.plugins.module_utils.ways_in import LIMIT
+
+#: Kinds that make root of whoever comes in.
+AS_ROOT = frozenset(("strong_group", "uid0_account"))
 
 
 def argument_spec():
@@ -321,7 +341,10 @@ def result_of(made):
     counts = {"kind_" + kind: number for kind, number in sorted(Counter(row["kind"] for row in found).items())}
     counts.update(findings=len(found), declared=len(declared), unread=len(made.unread), limits=len(made.limits))
     names = [[row[field] for field in ("kind", "path", "account", "entry")] for row in found]
+    told, left_out = told_to_the_ledger(made.findings)
     return {
+        "ways_in": told,
+        "ways_in_left_out": left_out,
         "findings": found,
         "declared": declared,
         "by_person": by_person,
@@ -332,6 +355,24 @@ def result_of(made):
         "entry_point_kind": "ways_in",
         "plan_id": hashlib.sha256(json.dumps(names).encode("utf-8")).hexdigest(),
     }
+
+
+def told_to_the_ledger(rows):
+    """Rows as the other modules tell them, so that the report needs to know no kind of its own."""
+    told = [
+        {
+            "kind": "way_in",
+            "entry": " ".join(row[field] for field in ("kind", "path", "account", "entry") if row[field]),
+            "person": row["person"],
+            "standing": "declared" if row["declared"] else "unmanaged",
+            "reason": row.get("accepted") or row["why"],
+            "since": row["since"],
+            "root": row["account"] == "root" or row["kind"] in AS_ROOT,
+        }
+        for row in sorted(rows, key=lambda row: row["declared"])
+        if not row["declared"] or row.get("accepted")
+    ]
+    return told[:LIMIT], max(0, len(told) - LIMIT)
 
 
 def main():

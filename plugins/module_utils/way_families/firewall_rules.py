@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.account_database import ToolFailed, command
@@ -49,21 +50,38 @@ def _nftables(ctx: Context) -> Iterator[Finding]:
         (s["family"], s["table"], s["name"]): [str(e) for e in elements_of(s.get("elem", []))]
         for s in (item["set"] for item in ruleset if "set" in item)
     }
-    for item in ruleset:
-        rule = item.get("rule")
-        if not rule or rule.get("table") == OWN_TABLE or not _accepts(rule):
+    rules = [item["rule"] for item in ruleset if "rule" in item]
+    friendly = {_chain(rule, rule["chain"]) for rule in rules if _accepts(rule, frozenset())}
+    for rule in rules:
+        if rule.get("table") == OWN_TABLE or not _accepts(rule, friendly):
             continue
         for address in _sources(rule, sets):
             where = "%s %s %s" % (rule["family"], rule["table"], rule["chain"])
             yield from _finding(ctx, address, "nft " + where, "nft delete rule %s handle %d" % (where, rule["handle"]))
 
 
-def _accepts(rule: dict[str, Any]) -> bool:
-    return any(isinstance(e, dict) and "accept" in e for e in rule.get("expr", []))
+def _chain(rule: dict[str, Any], name: str) -> tuple[str, str, str]:
+    return rule["family"], rule["table"], name
+
+
+def _accepts(rule: dict[str, Any], friendly: AbstractSet[tuple[str, str, str]]) -> bool:
+    """True for a rule that accepts, by itself, by a map, or by a chain with a rule that does."""
+    return any(isinstance(e, dict) and _verdict_accepts(rule, e, friendly) for e in rule.get("expr", []))
+
+
+def _verdict_accepts(
+    rule: dict[str, Any], verdict: dict[str, Any], friendly: AbstractSet[tuple[str, str, str]]
+) -> bool:
+    if "accept" in verdict or "vmap" in verdict:
+        return True
+    steps = [verdict[name] for name in ("jump", "goto") if isinstance(verdict.get(name), dict)]
+    return any(_chain(rule, str(step.get("target"))) in friendly for step in steps)
 
 
 def _sources(rule: dict[str, Any], sets: dict[tuple[str, str, str], list[str]]) -> Iterator[str]:
     for expression in rule.get("expr", []):
+        if isinstance(expression, dict) and isinstance(expression.get("vmap"), dict):
+            yield from _mapped(rule, expression["vmap"])
         match = expression.get("match") if isinstance(expression, dict) else None
         left = match.get("left") if isinstance(match, dict) else None
         payload = left.get("payload", {}) if isinstance(left, dict) else {}
@@ -75,6 +93,17 @@ def _sources(rule: dict[str, Any], sets: dict[tuple[str, str, str], list[str]]) 
                 yield from sets.get((rule["family"], rule["table"], text[1:]), [])[:500]
             else:
                 yield text
+
+
+def _mapped(rule: dict[str, Any], vmap: dict[str, Any]) -> Iterator[str]:
+    """The addresses that a map of verdicts accepts."""
+    key, data = vmap.get("key"), vmap.get("data")
+    if not isinstance(key, dict) or key.get("payload", {}).get("field") != "saddr" or not isinstance(data, dict):
+        return
+    for pair in data.get("set", []):
+        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict):
+            if _verdict_accepts(rule, pair[1], frozenset()):
+                yield from map(str, elements_of([pair[0]]))
 
 
 def _legacy(ctx: Context) -> Iterator[Finding]:
@@ -124,7 +153,7 @@ def _wrappers(ctx: Context) -> Iterator[Finding]:
                     line,
                     since=found.since,
                 )
-            elif found is not None and path.endswith("allow") and "ALL" not in line.split(":")[0:1]:
+            elif found is not None and path.endswith("allow"):
                 for text in re.findall(r"[0-9a-fA-F.:]+(?:/[0-9.]+)?", line.partition(":")[2]):
                     network = lenient(text)
                     if (

@@ -21,6 +21,10 @@ __all__ = ["look"]
 
 MODULES = ("/lib/*/security/*.so", "/usr/lib/*/security/*.so", "/lib/security/*.so", "/usr/lib/security/*.so")
 _LINE = re.compile(r"-?(auth|account|password|session)\s+(\[[^]]*\]|\w+)\s+(\S+)\s*(.*)\Z")
+#: A line that asks somebody: an included stack, or a module that is neither pam_permit nor preparation.
+_JUDGES = re.compile(
+    r"@include|-?auth\s+(\[[^]]*\]|\w+)\s+(?!\S*pam_(permit|env|nologin|faildelay|debug|echo|motd)\.so)"
+)
 #: Services that only root can start as root: pam_rootok asks who called them.
 OWN_CALLERS = (
     "su", "su-l", "runuser", "runuser-l", "chfn", "chsh", "chpasswd", "newusers", "groupmems", "useradd", "userdel",
@@ -43,12 +47,15 @@ def look(ctx: Context) -> Iterator[Finding]:
 
 def _service(found: Seen) -> Iterator[Finding]:
     service = os.path.basename(found.path)
+    judges = any(_JUDGES.match(line) for _number, line in found.lines)
     for number, line in found.lines:
         # pam.conf(5) names the service first.
         match = _LINE.match(line.split(None, 1)[-1] if service == "pam.conf" else line)
         if match is None or match.group(1) not in ("auth", "account"):
             continue
         why = _why(service, *match.groups())
+        if why is None and not judges and match.group(1) == "auth" and match.group(3).endswith("pam_permit.so"):
+            why = "the service asks for nothing: no other line of its judges a login"
         if why:
             yield Finding(
                 "pam_passes", found.path, why, Closing(comment_out(found.path, number)), None, line, since=found.since
@@ -57,6 +64,13 @@ def _service(found: Seen) -> Iterator[Finding]:
 
 def _why(service: str, kind: str, control: str, module: str, options: str) -> str | None:
     name = os.path.basename(module)
+    passes = name in ("pam_permit.so", "pam_debug.so")
+    jumps = re.search(r"success\s*=\s*[1-9]", control)
+    if kind == "account":
+        ends = control in ("sufficient", "binding") or "success=done" in control.replace(" ", "")
+        return "accounts that expired or are locked pass" if passes and (ends or jumps) else None
+    if passes and jumps:
+        return "%s steps over the lines that refuse" % name
     ends = control in ("sufficient", "binding") or re.search(r"success\s*=\s*(done|ok\b.*new_authtok)", control)
     if kind == "auth" and module.startswith("/") and not module.startswith(("/lib/", "/usr/lib/")):
         return "a module from %s judges logins" % os.path.dirname(module)

@@ -21,20 +21,9 @@ from .remedy import comment_out, remove
 __all__ = ["look"]
 
 SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "fish", "busybox", "ash", "python3", "perl", "ruby", "php", "lua")
-LISTENERS = (
-    "nc",
-    "nc.openbsd",
-    "nc.traditional",
-    "ncat",
-    "netcat",
-    "socat",
-    "sh",
-    "bash",
-    "dash",
-    "zsh",
-    "ksh",
-    "busybox",
-)
+#: They carry what another program says.
+CARRIERS = ("nc", "nc.openbsd", "nc.traditional", "ncat", "netcat", "socat")
+LISTENERS = (*CARRIERS, "sh", "bash", "dash", "zsh", "ksh", "busybox")
 SHELL_SERVERS = (
     "telnetd",
     "in.telnetd",
@@ -106,6 +95,15 @@ def _process(ctx: Context, process: Process) -> Iterator[Finding]:
             if found.listening and found.protocol == "tcp":
                 why = "listens on %s port %d, and is a shell or may hand one out" % (found.local, found.local_port)
                 yield Finding("listening_shell", path, why, closing, account, str(found.local_port), *who, since=since)
+    if names & set(CARRIERS):
+        for _handle, found in ctx.processes.sockets_of(process.pid):
+            if not found.listening and found.protocol == "tcp":
+                why = "holds a connection to %s port %d; a shell may hang on its pipes" % (
+                    found.remote,
+                    found.remote_port,
+                )
+                person = ctx.people.address(found.remote) if who.person is None else who
+                yield Finding("reverse_shell", path, why, closing, account, found.remote, *person, since=since)
     if names & set(SHELLS) or any(n.startswith("python") for n in names):
         for handle, found in ctx.processes.sockets_of(process.pid, (0, 1)):
             if handle == 0 and not found.listening and found.protocol == "tcp":

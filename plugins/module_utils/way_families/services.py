@@ -71,6 +71,26 @@ def _line(kind: str, found: Seen, number: int, why: str, entry: str, mark: str =
     return Finding(kind, found.path, why, Closing(close), None, entry, since=found.since)
 
 
+def _open(kind: str, found: Seen, why: str, entry: str, close: str, unit: str) -> Finding:
+    """For a server that is open by itself: a line that is only taken out would leave it so."""
+    close += "; systemctl restart %s 2>/dev/null || true" % unit
+    return Finding(kind, found.path, why, Closing(close), None, entry, since=found.since)
+
+
+def _memcached(found: Seen) -> Iterator[Finding]:
+    rows = [(number, line.split()) for number, line in found.lines]
+    binds = [(number, words) for number, words in rows if words[0] in ("-l", "-s", "--listen", "--unix-socket")]
+    for number, words in binds:
+        if words[0] in ("-l", "--listen") and len(words) > 1 and not words[1].startswith(LOOPBACK):
+            close = "sed -i '%ds/.*/-l 127.0.0.1/' %s" % (number, found.path)
+            why = "answers on %s and asks for no password" % words[1]
+            yield _open("memcached_open", found, why, words[1], close, "memcached")
+    if not binds:
+        close = "printf '\\n-l 127.0.0.1\\n' >> %s" % found.path
+        why = "answers on every address, for no line says otherwise, and asks for no password"
+        yield _open("memcached_open", found, why, "", close, "memcached")
+
+
 def _postgres(ctx: Context) -> Iterator[Finding]:
     for version in ctx.names("/etc/postgresql"):
         for cluster in ctx.names("/etc/postgresql/" + version):
@@ -196,11 +216,18 @@ def _ftp(ctx: Context) -> Iterator[Finding]:
     found = ctx.look("/etc/vsftpd.conf")
     for number, line in found.lines if found else []:
         if found is not None and re.match(r"anonymous_enable\s*=\s*YES", line, re.IGNORECASE):
-            yield _line("ftp_anonymous", found, number, "everybody gets in by FTP", line, reload="vsftpd")
+            close = "sed -i '%ds/.*/anonymous_enable=NO/' %s" % (number, found.path)
+            yield _open("ftp_anonymous", found, "everybody gets in by FTP", line, close, "vsftpd")
         elif found is not None and re.match(r"local_enable\s*=\s*YES", line, re.IGNORECASE):
             yield _line(
                 "ftp_accounts", found, number, "accounts get in by FTP with their passwords", line, reload="vsftpd"
             )
+
+
+    if found is not None and not re.search(r"^anonymous_enable\s*=", found.text, re.MULTILINE | re.IGNORECASE):
+        close = "printf '\\nanonymous_enable=NO\\n' >> %s" % found.path
+        why = "everybody gets in by FTP: no line says otherwise, and vsftpd lets them by itself"
+        yield _open("ftp_anonymous", found, why, "", close, "vsftpd")
 
 
 def _shares(ctx: Context) -> Iterator[Finding]:
@@ -258,12 +285,8 @@ def _without_password(ctx: Context) -> Iterator[Finding]:
         if found is not None:
             yield from _redis(found)
     memcached = ctx.look("/etc/memcached.conf")
-    for number, line in memcached.lines if memcached else []:
-        words = line.split()
-        if memcached is not None and words[0] == "-l" and len(words) > 1 and not words[1].startswith(LOOPBACK):
-            yield _line(
-                "memcached_open", memcached, number, "answers on %s and asks for no password" % words[1], words[1]
-            )
+    if memcached is not None:
+        yield from _memcached(memcached)
     snmp = ctx.look("/etc/snmp/snmpd.conf")
     for number, line in snmp.lines if snmp else []:
         if snmp is not None and re.match(r"(rwcommunity6?|extend|exec|pass)\b", line):
@@ -274,9 +297,16 @@ def _without_password(ctx: Context) -> Iterator[Finding]:
             yield _line("snmp_write", snmp, number, why, word_, reload="snmpd")
 
 
+def _guards(words: list[str]) -> bool:
+    """True for a line of Redis's that asks those who come for a password."""
+    if words[0] == "user" and words[1:2] == ["default"]:
+        return "nopass" not in words
+    return words[0] == "aclfile" or (words[0] == "requirepass" and words[1:] not in ([], ['""'], ["''"]))
+
+
 def _redis(found: Seen) -> Iterator[Finding]:
     rows = [(number, line.split()) for number, line in found.lines]
-    if any(words[0] in ("requirepass", "aclfile") or (words[0] == "user" and "default" in words) for _n, words in rows):
+    if any(_guards(words) for _n, words in rows):
         return
     binds = [(n, w[1:]) for n, w in rows if w[0] == "bind"]
     unguarded = [n for n, w in rows if w[:2] == ["protected-mode", "no"]]

@@ -210,6 +210,18 @@ def _places(ctx: Context) -> list[str]:
     return kept
 
 
+def _at_itself(call: str, path: str) -> str:
+    """A call on the very file: whoever owns a directory on the way could put a link in its place meanwhile.
+
+    The file is opened first, and must still be where it was found.
+    """
+    program = (
+        "import os, sys; p = os.fsencode(sys.argv[1]); f = os.open(p, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK);"
+        " sys.exit('moved') if os.readlink(b'/proc/self/fd/%d' % f) != p else os." + call
+    )
+    return on_path(["python3", "-c", program], path)
+
+
 def _finding(ctx: Context, path: str, facts: os.stat_result, capabilities: list[str]) -> Finding:
     owner = ctx.name_of(facts.st_uid)
     place = next((a.name for a, home in ctx.homes_list if path.startswith(home + "/")), None)
@@ -218,11 +230,12 @@ def _finding(ctx: Context, path: str, facts: os.stat_result, capabilities: list[
     if capabilities:
         why = "whoever runs it gets the capabilities %s" % ", ".join(capabilities)
         return Finding(
-            "file_capability", path, why, Closing(on_path(["setcap", "-r"], path)), place, "", *who, since=since
+            "file_capability", path, why, Closing(_at_itself("removexattr(f, 'security.capability')", path)), place, "",
+            *who, since=since,
         )
     setuid = facts.st_mode & stat.S_ISUID
     rights = "%s's" % (owner or "uid %d" % facts.st_uid) if setuid else "group %d's" % facts.st_gid
     return Finding(
         "setuid_file" if setuid else "setgid_file", path, "whoever runs it gets %s rights" % rights,
-        Closing(on_path(["chmod", "ug-s", "--"], path)), place, "", *who, since=since,
+        Closing(_at_itself("fchmod(f, os.fstat(f).st_mode & 0o1777)", path)), place, "", *who, since=since,
     )  # fmt: skip

@@ -37,6 +37,7 @@ SWITCHES = {
 }
 SFTP_SERVERS = ("internal-sftp", "/usr/lib/openssh/sftp-server", "/usr/lib/sftp-server", "/usr/lib/ssh/sftp-server",
                 "/usr/libexec/openssh/sftp-server", "/usr/libexec/sftp-server")  # fmt: skip
+_SESSION = re.compile(r"sshd(-session)?: \S+(@\S+)?\Z")
 SERVERS = ("sshd", "dropbear", "tinysshd", "dropbearmulti", "sshesame", "lshd")
 OWN_PROGRAMS = ("/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/lib/openssh/sshd-session", "/usr/lib/openssh/sshd-auth")
 
@@ -98,13 +99,15 @@ def _servers(ctx: Context) -> Iterator[Finding]:
         if process.comm not in SERVERS and os.path.basename(ctx.processes.program(process.pid)) not in SERVERS:
             continue
         listening = [c for _n, c in ctx.processes.sockets_of(process.pid) if c.listening and c.protocol == "tcp"]
-        if not listening or process.uid != 0:
+        if not listening or (process.uid != 0 and _SESSION.match(process.line)):
+            # A login that forwards a port is told as that.
             continue
         program = ctx.processes.program(process.pid).replace(" (deleted)", "")
         config = _config_of(process)
-        own = program in OWN_PROGRAMS and config in (None, ctx.sshd.config)
+        own = program in OWN_PROGRAMS and config in (None, ctx.sshd.config) and process.uid == 0
         if own and (main is None or process.pid == main or not _extra_ports(process)):
             continue
+        account = (ctx.name_of(process.uid) or "uid %d" % process.uid) if process.uid else None
         ports = ", ".join(sorted({"%s port %d" % (c.local, c.local_port) for c in listening}))
         yield Finding(
             "ssh_second_server",
@@ -112,8 +115,9 @@ def _servers(ctx: Context) -> Iterator[Finding]:
             "an SSH server beside the main one listens on %s: with keys and rules of its own%s"
             % (ports, " (%s)" % config if config else ""),
             Closing("kill %d" % process.pid),
-            None,
+            account,
             config or "",
+            *ctx.people.account(account),
             since=iso(process.started),
         )
 

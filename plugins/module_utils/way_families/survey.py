@@ -75,7 +75,7 @@ def survey(ctx: Context, families: Sequence[str], accept: Sequence[Mapping[str, 
         for name in families:
             reader, pid = _start(ctx, name)
             children[name] = pid
-            selector.register(reader, selectors.EVENT_READ, [name, b""])
+            selector.register(reader, selectors.EVENT_READ, [name, b"", False])
         try:
             _gather(selector, made, ctx.bounds.ends + PATIENCE)
         finally:
@@ -113,6 +113,7 @@ def _start(ctx: Context, name: str) -> tuple[int, int]:
         os.closerange(4, 256)
         with os.fdopen(3, "w", encoding="utf-8", errors="replace") as stream:
             _work(ctx, name, stream)
+            stream.write(json.dumps({"done": True}) + "\n")
     finally:
         os._exit(0)
 
@@ -157,8 +158,13 @@ def _gather(selector: selectors.BaseSelector, made: Survey, ends: float) -> None
             *lines, rest = (key.data[1] + data).split(b"\n")
             key.data[1] = rest
             for line in lines:
-                _take(json.loads(line), made)
+                row = json.loads(line)
+                key.data[2] = key.data[2] or "done" in row
+                if "done" not in row:
+                    _take(row, made)
             if not data:
+                if not key.data[2]:
+                    made.limits.append("%s: was killed: told is what it had found so far" % key.data[0])
                 selector.unregister(key.fd)
                 os.close(int(key.fd))
 

@@ -78,7 +78,7 @@ def _units(ctx: Context, folder: str) -> Iterator[Finding]:
         if name.endswith(".d"):
             for found in ctx.files(path, ending=".conf"):
                 if not ctx.packages.pristine(found.path, found.data) and re.search(
-                    r"^\s*Exec\w*\s*=\s*\S", found.text, re.M
+                    r"^\s*(Exec\w*\s*=\s*\S|Environment\s*=.*\bLD_)", found.text, re.M
                 ):
                     yield Finding(
                         "systemd_drop_in",

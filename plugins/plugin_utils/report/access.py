@@ -15,6 +15,8 @@ CHECK_DAYS = 90
 UNDECLARED = ("obsolete", "unmanaged")
 # What hangs below an account: a row of its own means that it is too much.
 _BELOW = ("ssh_key", "ssh_group", "ssh_sudo")
+# Of nobody known, these share one line: their entries name no account.
+_NAMELESS = ("privileged_ip", "way_in")
 
 
 def open_ways(looks: Iterable[Mapping[str, Any]], today: date) -> list[dict[str, Any]]:
@@ -54,13 +56,13 @@ def open_ways(looks: Iterable[Mapping[str, Any]], today: date) -> list[dict[str,
 def matrix(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One line a person: name, named, and for each server the marks of what they have there.
 
-    Who is not named goes by the entry; addresses without a person share one line (name None). A mark has kind, count,
-    state (declared, expiring, undeclared or protected), root, and the earliest end.
+    Who is not named goes by the entry; addresses and other ways without a person share one line (name None). A mark
+    has kind, count, state (declared, expiring, undeclared or protected), root, and the earliest end.
     """
     lines: dict[tuple[bool, str], dict[str, Any]] = {}
     for row in rows:
         named = row["person"] is not None
-        nameless = not named and row["kind"] == "privileged_ip"
+        nameless = not named and row["kind"] in _NAMELESS
         name = row["person"] if named else "" if nameless else row["entry"]
         line = lines.setdefault((not named, str(name)), {"name": name or None, "named": named, "servers": {}})
         marks = line["servers"].setdefault(row["host"], {})

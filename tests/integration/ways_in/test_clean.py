@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.access import matrix, open_ways
 from lab import Host, Lab
 from lab.ansible_run import PlayRun
 from tests.integration.ways_in import ways
@@ -44,7 +50,7 @@ def test_a_host_with_many_services_has_only_what_their_packages_open(make_host: 
 
 
 def test_a_host_that_this_collection_set_up_has_no_findings(
-    make_host: Any, look: Look, lab: Lab, ansible_playbook: Callable[..., PlayRun]
+    make_host: Any, look: Look, lab: Lab, ansible_playbook: Callable[..., PlayRun], tmp_path: Path
 ) -> None:
     host: Host = make_host("set-up", flavour="systemd")
     own = lists(lab)["accounts"][0]["keys"]
@@ -81,3 +87,25 @@ def test_a_host_that_this_collection_set_up_has_no_findings(
     )
     assert audit.rc == 0, audit.stdout
     assert "ways_in: 0 that no list covers" in audit.stdout
+
+    # A leaver's key in root's account: the audit tells it, and the report's matrix has it at the leaver.
+    host.run(ways.put(ways.BOB_KEY, "/root/.ssh/authorized_keys", mode="600"))
+    ledger = tmp_path / "ledger.sqlite3"
+    leaver = {"person": "bob.leroy", "keys": [ways.BOB_KEY]}
+    audit = ansible_playbook(
+        [host],
+        "infogerance.perimeter.audit",
+        extra_vars={**variables, "audit_ways_accept": ways.OF_THE_LAB, "audit_ways_people": [leaver]},
+        extra_env={
+            "ANSIBLE_CALLBACKS_ENABLED": "infogerance.perimeter.intervention",
+            "INFOGERANCE_PERIMETER_LEDGER": str(ledger),
+        },
+    )
+    assert audit.rc == 0, audit.stdout
+    assert "ways_in: 1 that no list covers" in audit.stdout
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.row_factory = sqlite3.Row
+        looks = last_looks(connection, "9999")
+    lines = {line["name"]: line["servers"] for line in matrix(open_ways(looks, date.today()))}
+    (marks,) = lines["bob.leroy"].values()
+    assert [(mark["kind"], mark["state"]) for mark in marks] == [("way_in", "undeclared")]

@@ -60,7 +60,7 @@ time.sleep(100000)
 def hostile(module_hosts: Any) -> Host:
     host: Host = module_hosts("hostile", devices=("/dev/fuse",), capabilities=("SYS_ADMIN",))
     host.run(ways.PEOPLE + "mkdir -p /home/bob/.config; rm -f /home/bob/.profile; chown bob /home/bob/.config")
-    host.run(["python3", "-"], input=MALICE, user="bob")
+    host.run(["python3", "-"], input=MALICE, user="bob", timeout=600)
     host.write("/root/hang.py", HANG)
     host.spawn("python3 /root/hang.py 2>/run/hang.log")
     host.run("for i in $(seq 200); do [ -e /run/hung ] && exit 0; sleep 0.05; done; cat /run/hang.log; exit 1")
@@ -101,6 +101,20 @@ def test_a_hostile_user_neither_stops_nor_misleads_the_survey(hostile: Host, loo
     again = {(row["kind"], row["path"], row["account"]) for row in look(hostile)["findings"]}
     assert set(rows) - again == {odd}
     assert not hostile.exists("/home/bob/pwned") and not hostile.exists("/pwned") and not hostile.exists("/root/pwned")
+
+
+def test_a_remedy_leaves_alone_what_a_user_put_in_the_files_place_meanwhile(hostile: Host, look: Look) -> None:
+    hostile.run("install -d -o bob -g bob /home/bob/x; install -m 4755 /bin/true /home/bob/x/sudo")
+    rows = look(hostile, families=["privilege"])["findings"]
+    (row,) = [row for row in rows if row["path"] == "/home/bob/x/sudo"]
+    hostile.run("mv /home/bob/x /home/bob/y; ln -s /usr/bin /home/bob/x", user="bob")
+
+    assert hostile.run(row["closes_with"]["command"], check=False).returncode != 0
+
+    assert hostile.run("stat -c %a /usr/bin/sudo").stdout.strip() == "4755"
+    hostile.run("rm /home/bob/x; mv /home/bob/y /home/bob/x", user="bob")
+    hostile.run(row["closes_with"]["command"])
+    assert hostile.run("stat -c %a /home/bob/x/sudo").stdout.strip() == "755"
 
 
 def test_a_bound_that_is_reached_is_told_and_what_was_found_before_stays(hostile: Host, look: Look) -> None:

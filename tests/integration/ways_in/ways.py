@@ -146,6 +146,15 @@ SSH = (
         "ssh_second_server", "/usr/sbin/sshd", None, "/root/.other_sshd", osquery="processes, listening_ports",
     ),
     Way(
+        "an SSH server of a user's own",
+        "install -d -o carol -g carol -m 700 /home/carol/own;"
+        " runuser -u carol -- ssh-keygen -q -t ed25519 -N '' -f /home/carol/own/key;"
+        " printf 'Port 2223\\nHostKey /home/carol/own/key\\nPidFile none\\n'"
+        " | install -o carol -g carol /dev/stdin /home/carol/own/conf;"
+        " runuser -u carol -- /usr/sbin/sshd -f /home/carol/own/conf",
+        "ssh_second_server", "/usr/sbin/sshd", "carol", "/home/carol/own/conf", osquery="processes, listening_ports",
+    ),
+    Way(
         "hosts.equiv", put("198.51.100.9 bob", "/etc/hosts.equiv"), "hosts_equiv", "/etc/hosts.equiv",
         person="bob.leroy",
     ),
@@ -276,6 +285,12 @@ PRIVILEGE = (
         "/etc/pam.d/sshd", None, "pam_permit"),
     Way("PAM that asks sshd itself", "sed -i '1i auth sufficient pam_rootok.so' /etc/pam.d/common-auth", "pam_passes",
         "/etc/pam.d/common-auth", None, "pam_rootok"),
+    Way("PAM that steps over the refusal", "sed -i '1i auth [success=2 default=ignore] pam_permit.so' /etc/pam.d/common-auth",
+        "pam_passes", "/etc/pam.d/common-auth", None, "success=2"),
+    Way("PAM that forgets that accounts expire", "sed -i '1i account sufficient pam_permit.so' /etc/pam.d/common-account",
+        "pam_passes", "/etc/pam.d/common-account", None, "pam_permit"),
+    Way("a PAM service that judges nobody", put("auth required pam_permit.so", "/etc/pam.d/vpn"), "pam_passes",
+        "/etc/pam.d/vpn", None, "pam_permit"),
     Way("a PAM module from elsewhere",
         "cp $(ls /usr/lib/*/security/pam_permit.so /lib/*/security/pam_permit.so 2>/dev/null | head -1)"
         " $(dirname $(readlink -f $(ls -d /usr/lib/*/security | head -1))/x)/pam_extra.so",
@@ -353,6 +368,17 @@ NETWORK = (
         "/etc/hosts.allow", None, "spawn", osquery="etc_hosts (no)"),
     Way("an address of the tcp wrappers", put("sshd: 198.51.100.77", "/etc/hosts.allow"), "tcp_wrapper", "/etc/hosts.allow",
         None, "198.51.100.77", "bob.leroy"),
+    Way("an address of the tcp wrappers for all", put("ALL: 198.51.100.78", "/etc/hosts.allow"), "tcp_wrapper",
+        "/etc/hosts.allow", None, "198.51.100.78", "bob.leroy"),
+    Way("a chain of a firewall for one address",
+        "nft add table inet chained; nft add chain inet chained friends; nft add rule inet chained friends accept;"
+        " nft add chain inet chained input '{ type filter hook input priority 0; }';"
+        " nft add rule inet chained input ip saddr 198.51.100.11 jump friends",
+        "firewall_rule", "nft inet chained input", None, "198.51.100.11", "bob.leroy"),
+    Way("a map of a firewall",
+        "nft add table inet mapped; nft add chain inet mapped input '{ type filter hook input priority 0; }';"
+        " nft add rule inet mapped input ip saddr vmap '{ 198.51.100.12 : accept, 203.0.113.6 : drop }'",
+        "firewall_rule", "nft inet mapped input", None, "198.51.100.12", "bob.leroy"),
     Way("an OpenVPN static key", put("secret static.key", "/etc/openvpn/p2p.conf"), "openvpn_static_key",
         "/etc/openvpn/p2p.conf"),
     Way("OpenVPN without certificates",
@@ -379,6 +405,11 @@ NETWORK = (
         "reverse_shell", "/usr/bin/bash", "root", "127.0.0.1", osquery="process_open_sockets"),
     Way("a tunnel program", "install /bin/sleep /usr/local/bin/tmate; setsid /usr/local/bin/tmate 1000 >/dev/null 2>&1 & sleep 0.2",
         "relayed_access", "/usr/local/bin/tmate", "root", "tmate", osquery="processes"),
+    Way("a shell on pipes behind a connection",
+        "python3 -c 'import socket, subprocess, time; s = socket.socket(); s.bind((\"127.0.0.1\", 4446)); s.listen();"
+        " p = subprocess.Popen([\"nc\", \"127.0.0.1\", \"4446\"], stdin=subprocess.PIPE, stdout=subprocess.PIPE);"
+        " a = s.accept()[0]; p.wait()' >/dev/null 2>&1 & sleep 0.7",
+        "reverse_shell", "/usr/bin/nc.openbsd", "root", "127.0.0.1", osquery="process_open_sockets"),
     Way("inetd", put("ingreslock stream tcp nowait root /bin/sh sh -i", "/etc/inetd.conf"), "inetd_service",
         "/etc/inetd.conf", "root", "ingreslock"),
     Way("docker on the network",
@@ -410,6 +441,9 @@ SERVICES = (
         "all"),
     Way("Redis without a password", put("bind 0.0.0.0", "/etc/redis/redis.conf") + "; "
         + put("protected-mode no", "/etc/redis/redis.conf"), "redis_open", "/etc/redis/redis.conf", evocheck="redis"),
+    Way("Redis whose user needs no password",
+        put("bind 0.0.0.0", "/etc/valkey/valkey.conf") + "; " + put("protected-mode no", "/etc/valkey/valkey.conf") + "; "
+        + put("user default on nopass ~* +@all", "/etc/valkey/valkey.conf"), "redis_open", "/etc/valkey/valkey.conf"),
     Way("memcached on the network", put("-l 0.0.0.0", "/etc/memcached.conf"), "memcached_open", "/etc/memcached.conf"),
     Way("SNMP that writes", put("rwcommunity private", "/etc/snmp/snmpd.conf"), "snmp_write", "/etc/snmp/snmpd.conf"),
 )  # fmt: skip
