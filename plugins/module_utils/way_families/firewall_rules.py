@@ -101,9 +101,9 @@ def _mapped(rule: dict[str, Any], vmap: dict[str, Any]) -> Iterator[str]:
     if not isinstance(key, dict) or key.get("payload", {}).get("field") != "saddr" or not isinstance(data, dict):
         return
     for pair in data.get("set", []):
-        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict):
-            if _verdict_accepts(rule, pair[1], frozenset()):
-                yield from map(str, elements_of([pair[0]]))
+        whole = isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict)
+        if whole and _verdict_accepts(rule, pair[1], frozenset()):
+            yield from map(str, elements_of([pair[0]]))
 
 
 def _legacy(ctx: Context) -> Iterator[Finding]:

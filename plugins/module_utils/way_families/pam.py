@@ -67,8 +67,8 @@ def _why(service: str, kind: str, control: str, module: str, options: str) -> st
     passes = name in ("pam_permit.so", "pam_debug.so")
     jumps = re.search(r"success\s*=\s*[1-9]", control)
     if kind == "account":
-        ends = control in ("sufficient", "binding") or "success=done" in control.replace(" ", "")
-        return "accounts that expired or are locked pass" if passes and (ends or jumps) else None
+        last = control in ("sufficient", "binding") or "success=done" in control.replace(" ", "")
+        return "accounts that expired or are locked pass" if passes and (last or jumps) else None
     if passes and jumps:
         return "%s steps over the lines that refuse" % name
     ends = control in ("sufficient", "binding") or re.search(r"success\s*=\s*(done|ok\b.*new_authtok)", control)

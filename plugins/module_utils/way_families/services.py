@@ -223,7 +223,6 @@ def _ftp(ctx: Context) -> Iterator[Finding]:
                 "ftp_accounts", found, number, "accounts get in by FTP with their passwords", line, reload="vsftpd"
             )
 
-
     if found is not None and not re.search(r"^anonymous_enable\s*=", found.text, re.MULTILINE | re.IGNORECASE):
         close = "printf '\\nanonymous_enable=NO\\n' >> %s" % found.path
         why = "everybody gets in by FTP: no line says otherwise, and vsftpd lets them by itself"

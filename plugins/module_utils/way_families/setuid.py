@@ -230,8 +230,14 @@ def _finding(ctx: Context, path: str, facts: os.stat_result, capabilities: list[
     if capabilities:
         why = "whoever runs it gets the capabilities %s" % ", ".join(capabilities)
         return Finding(
-            "file_capability", path, why, Closing(_at_itself("removexattr(f, 'security.capability')", path)), place, "",
-            *who, since=since,
+            "file_capability",
+            path,
+            why,
+            Closing(_at_itself("removexattr(f, 'security.capability')", path)),
+            place,
+            "",
+            *who,
+            since=since,
         )
     setuid = facts.st_mode & stat.S_ISUID
     rights = "%s's" % (owner or "uid %d" % facts.st_uid) if setuid else "group %d's" % facts.st_gid

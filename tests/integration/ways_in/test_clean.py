@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,6 @@ def test_a_host_that_this_collection_set_up_has_no_findings(
     with closing(sqlite3.connect(ledger)) as connection:
         connection.row_factory = sqlite3.Row
         looks = last_looks(connection, "9999")
-    lines = {line["name"]: line["servers"] for line in matrix(open_ways(looks, date.today()))}
+    lines = {line["name"]: line["servers"] for line in matrix(open_ways(looks, datetime.now(UTC).date()))}
     (marks,) = lines["bob.leroy"].values()
     assert [(mark["kind"], mark["state"]) for mark in marks] == [("way_in", "undeclared")]
