@@ -45,7 +45,8 @@ def look(ansible: Any, lab: Lab) -> Look:
 
     def call(host: Host, **arguments: Any) -> dict[str, Any]:
         # The lab's own sudo rule and boot script are no part of a server: reviewed, as a user would.
-        arguments = {**lists(lab), "accept": ways.OF_THE_LAB, **arguments}
+        # Time enough on a machine that is busy with other tests.
+        arguments = {**lists(lab), "accept": ways.OF_THE_LAB, "max_seconds": 300, **arguments}
         code, result, output = ansible(host, MODULE, arguments)
         assert code == 0, output
         assert not result.get("changed"), "an info module changes nothing"

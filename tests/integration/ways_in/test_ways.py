@@ -56,13 +56,13 @@ def told(result: dict[str, Any]) -> list[tuple[str, str, str | None, str]]:
 
 def plant(host: Host, planted: Sequence[ways.Way]) -> None:
     """Make the ways, each in a shell of its own, stopping at the first that can't be made."""
-    host.run(["/bin/bash", "-es"], input="".join(f"(\n{way.plant}\n)\n" for way in planted))
+    host.run(["/bin/bash", "-es"], input="".join(f"(\n{way.plant}\n)\n" for way in planted), timeout=300)
 
 
 def remedy(host: Host, rows: Sequence[dict[str, Any]]) -> None:
     """Run what the findings name, in the shell that they are written for, each by itself."""
     script = "".join(f"/bin/sh -c {shlex.quote(row['closes_with']['command'])}\n" for row in rows)
-    host.run(["/bin/sh", "-es"], input=script)
+    host.run(["/bin/sh", "-es"], input=script, timeout=300)
 
 
 @pytest.fixture
