@@ -25,8 +25,11 @@ def _safe(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "_"
 
 
-def write_changed(path: Path, text: str | bytes, *, pretend: bool = False) -> bool:
-    """Write unless the file has this text already. Returns whether it differed. pretend: only compare."""
+def write_changed(path: Path, text: str | bytes, *, pretend: bool = False, mode: int = 0o600) -> bool:
+    """Write unless the file has this text already. Returns whether it differed. pretend: only compare.
+
+    mode: what a file that is written gets; its owner alone reads it unless the caller says otherwise.
+    """
     content = text.encode("utf-8") if isinstance(text, str) else text
     try:
         if path.read_bytes() == content:
@@ -40,6 +43,7 @@ def write_changed(path: Path, text: str | bytes, *, pretend: bool = False) -> bo
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as target:
+            os.fchmod(target.fileno(), mode)
             target.write(content)
             target.flush()
             os.fsync(target.fileno())

@@ -22,6 +22,11 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.makin
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import parse
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.loading import load
 
+AXE = """
+const done = arguments[arguments.length - 1];
+axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}).then((found) =>
+  done(found.violations.map((each) => each.id + ": " + each.nodes.map((node) => node.target).join(" | "))));
+"""
 # Each one sets a mark that the tests look for, should it ever run.
 HOSTILE = (
     "</script><script>window.ran=1</script>",
@@ -142,3 +147,16 @@ def opened(chromium: Any) -> Callable[..., Any]:
         return chromium
 
     return go
+
+
+@pytest.fixture
+def barriers() -> Callable[..., list[str]]:
+    """What axe-core finds on an opened page, in one theme."""
+
+    def find(driver: Any, theme: str) -> list[str]:
+        driver.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
+        driver.execute_script(tools.AXE.read_text(encoding="utf-8"))
+        found: list[str] = driver.execute_async_script(AXE)
+        return found
+
+    return find

@@ -1,0 +1,192 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A procedure that covers every required case, and all the ways to get one wrong."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.contacts import page, weekly
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.contacts.procedure import REQUIRED, parse
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.branding import Brand
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import third_parties
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.plain_fields import TermsError
+
+TODAY = date(2026, 11, 25)
+WHO = {"client": "jeanne", "provider": "desk", "third_party": "noc", "level1": "support"}
+
+
+def procedure() -> dict[str, Any]:
+    """Everything right. The incident has office hours, a night window and an escalation."""
+    contacts = [
+        {"id": "jeanne", "side": "client", "name": "Jeanne Martin", "role": "CTO", "phone": "+33 1 99 00 12 34"},
+        {
+            "id": "paul",
+            "side": "client",
+            "name": "Paul <b>|Roy",
+            "phone": "+33 1 99 00 56 78",
+            "email": "p@example.org",
+        },
+        {
+            "id": "desk",
+            "side": "provider",
+            "name": "Desk",
+            "phone": "+33 1 99 00 00 00",
+            "url": "https://example.org/t",
+        },
+        {"id": "noc", "side": "third_party", "name": "NOC", "phone": "+33 1 99 00 11 11"},
+        {"id": "support", "side": "level1", "name": "Support", "phone": "+33 1 99 00 22 22"},
+    ]
+    cases = [
+        {"case": name, "windows": [{"steps": [{"contact": WHO[side], "by": "phone"}]}]}
+        for name, (side, _always) in REQUIRED.items()
+    ]
+    cases[0]["windows"] = [
+        {
+            "days": ["mon", "tue", "wed", "thu", "fri"], "from": "08:00", "to": "18:00",
+            "steps": [
+                {"contact": "jeanne", "by": "phone"},
+                {"contact": "paul", "by": "email", "after_minutes": 15},
+            ],
+        },
+        {"days": ["mon", "tue", "wed", "thu"], "from": "18:00", "to": "08:00",
+         "steps": [{"contact": "paul", "by": "phone"}]},
+        {"days": ["fri"], "from": "18:00", "to": "24:00", "steps": [{"contact": "paul", "by": "phone"}]},
+        {"days": ["sat", "sun"], "steps": [{"contact": "paul", "by": "phone"}]},
+        {"days": ["mon"], "from": "00:00", "to": "08:00", "steps": [{"contact": "paul", "by": "phone"}]},
+    ]  # fmt: skip
+    return {
+        "client": "acme", "timezone": "Europe/Paris", "reviewed_on": "2026-11-02", "review_days": 180,
+        "contacts": contacts, "cases": cases,
+    }  # fmt: skip
+
+
+def test_a_whole_procedure_is_accepted_and_says_what_is_due():
+    checked = parse(procedure(), TODAY)
+    assert checked.review_due == date(2027, 5, 1)
+    assert checked.overdue(TODAY) == []
+    assert checked.overdue(date(2027, 5, 2)) == ["the page was to be reviewed by 2027-05-01"]
+    assert checked.unused == []
+
+
+def broken(change: Any) -> dict[str, Any]:
+    content = copy.deepcopy(procedure())
+    change(content)
+    return content
+
+
+WRONG = [
+    (lambda c: c["cases"].pop(), "cases: the required case 'end_user_request' is missing"),
+    (lambda c: c["cases"].append(c["cases"][1]), "case 'security_incident': field 'case' is used twice"),
+    (lambda c: c["contacts"][0].pop("phone"), "contact 'jeanne': one of the fields email, phone, url is needed"),
+    (lambda c: c["contacts"][0].update(phone="later"), "contact 'jeanne': field 'phone': 'later' cannot be reached"),
+    (lambda c: c["contacts"][1].update(email="p@x"), "contact 'paul': field 'email'"),
+    (lambda c: c["contacts"][2].update(url="javascript:alert(1)"), "contact 'desk': field 'url'"),
+    (lambda c: c["contacts"][1].update(id="jeanne"), "contact 'jeanne': field 'id' is used twice"),
+    (lambda c: c["contacts"][1].update(side="us"), "contact 'paul': field 'side' must be one of"),
+    (lambda c: c["contacts"][1].update(reviewed_on="2026-13-01"), "contact 'paul': field 'reviewed_on' must be a day"),
+    (lambda c: c.update(reviewed_on="2026-11-26"), "field 'reviewed_on' lies in the future"),
+    (lambda c: c.update(reviewed_on="02/11/2026"), "field 'reviewed_on' must be a day such as"),
+    (lambda c: c.pop("reviewed_on"), "field 'reviewed_on' is missing"),
+    (lambda c: c.update(timezone="Paris"), "field 'timezone'"),
+    (lambda c: c["cases"][0]["windows"].pop(3), "case 'incident': field 'windows': nobody is contacted on sat 00:00"),
+    (lambda c: c["cases"][0]["windows"][0].update(to="17:59"), "nobody is contacted on mon 17:59"),
+    (lambda c: c["cases"][0]["windows"][0].update(to="18:01"), "two of them hold on mon 18:00"),
+    (lambda c: c["cases"][0]["windows"][0].update({"from": 480}), "window 1: field 'from' must be a time in quotes"),
+    (lambda c: c["cases"][0]["windows"][0].pop("to"), "window 1: fields 'from' and 'to' belong together"),
+    (lambda c: c["cases"][0]["windows"][0].update(days=["lundi"]), "window 1: field 'days' holds 'lundi'"),
+    (lambda c: c["cases"][0]["windows"][0].update(steps=[]), "window 1: field 'steps' is missing or empty"),
+    (lambda c: c["cases"][0].update(windows=[]), "case 'incident': field 'windows' is missing or empty"),
+    (lambda c: c["cases"][0].update(always=False), "case 'incident': field 'always': this case may come at any hour"),
+    (lambda c: c["cases"][0]["windows"][0]["steps"][0].update(contact="eve"), "there is no contact 'eve'"),
+    (lambda c: c["cases"][0]["windows"][0]["steps"][0].update(by="email"), "contact 'jeanne' has no email"),
+    (lambda c: c["cases"][0]["windows"][0]["steps"][0].update(contact="desk"), "'desk' is not of the side 'client'"),
+    (lambda c: c["cases"][0]["windows"][0]["steps"][0].update(after_minutes=5), "the first step is taken at once"),
+    (lambda c: c["cases"][0]["windows"][0]["steps"][1].update(after_minutes=0), "must be more than the step's before"),
+    (lambda c: c["cases"].append({"case": "own", "side": "client", "windows": []}), "case 'own': field 'label'"),
+    (lambda c: c.update(not_applicable=[{"case": "incident", "reason": "x"}]), "case 'incident' is declared, too"),
+    (lambda c: c.update(not_applicable=[{"case": "emergency"}]), "not_applicable: entry 1: field 'reason' is missing"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), WRONG, ids=[said[:40] for _change, said in WRONG])
+def test_a_fault_is_named_with_entry_and_field(change, said):
+    with pytest.raises(TermsError) as caught:
+        parse(broken(change), TODAY)
+    assert said in str(caught.value)
+
+
+def test_a_case_that_does_not_apply_needs_a_reason_and_no_windows():
+    content = broken(lambda c: c["cases"].pop())
+    content["not_applicable"] = [{"case": "end_user_request", "reason": "no users of their own"}]
+    assert "no users of their own" in page.markdown(parse(content, TODAY), TODAY, "fr")
+
+
+def test_the_registers_contacts_can_be_named():
+    parties = third_parties.parse(
+        [{"name": "north", "kind": "datacenter", "contacts": [{"name": "NOC", "phone": "+33 1 99 00 33 33"}]}],
+        "client 'acme'", UTC,
+    )  # fmt: skip
+    content = procedure()
+    by_name = {case["case"]: case for case in content["cases"]}
+    by_name["third_party_incident"]["windows"][0]["steps"][0]["contact"] = "north:1"
+    checked = parse(content, TODAY, parties)
+    assert checked.unused == ["noc"]
+    assert "+33 1 99 00 33 33" in page.markdown(checked, TODAY, "en")
+
+
+def test_markdown_keeps_text_as_text():
+    text = page.markdown(parse(procedure(), TODAY), TODAY, "en")
+    assert r"Paul \<b\>\|Roy" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert all(line.replace(r"\|", "").count("|") in (5, 6) for line in rows)
+    assert "| Mon–Fri, 08:00 to 18:00 | at once | Jeanne Martin \\(CTO\\) |" in text
+    assert "| ″ | after 15 min without an answer |" in text
+
+
+def test_the_page_escapes_what_was_declared_and_has_both_languages():
+    text = page.html(parse(procedure(), TODAY), TODAY, Brand("Example"))
+    assert "Paul &lt;b&gt;|Roy" in text
+    assert "<b>" not in text
+    assert 'href="tel:+33199001234"' in text
+    assert "Qui contacter" in text
+    assert "Whom to contact" in text
+    assert 'role="alert"' not in text
+    assert 'role="alert"' in page.html(parse(procedure(), TODAY), date(2027, 6, 1), Brand())
+
+
+def test_what_changed_is_told():
+    old = parse(procedure(), TODAY).as_dict()
+    new = parse(broken(lambda c: (c["contacts"][0].update(phone="+33 2 00 00 00 00"), c.update(review_days=90))), TODAY)
+    assert page.differences(None, old) == ["first publication"]
+    assert page.differences(old, old) == []
+    assert page.differences(old, new.as_dict()) == ["contacts: changed jeanne", "review_days: 180 -> 90"]
+
+
+SPANS = st.lists(
+    st.builds(
+        weekly.Span,
+        days=st.lists(st.integers(0, 6), min_size=1, unique=True).map(lambda days: tuple(sorted(days))),
+        start=st.integers(0, 23).map(lambda hour: hour * 60),
+        until=st.integers(1, 24).map(lambda hour: hour * 60),
+    ).map(lambda one: one if one.until > one.start else weekly.Span(one.days, one.start, one.until + 1440)),
+    max_size=5,
+)
+
+
+@given(SPANS)
+def test_gaps_and_overlaps_are_those_of_counting_minutes(spans):
+    count = [0] * (7 * 1440)
+    for span in spans:
+        for day in span.days:
+            for minute in range(day * 1440 + span.start, day * 1440 + span.until):
+                count[minute % len(count)] += 1
+    assert weekly.gap(spans) == next((minute for minute, times in enumerate(count) if not times), None)
+    assert (weekly.overlap(spans) is None) == all(times < 2 for times in count)
