@@ -109,7 +109,7 @@ def _people(voices: Voices, procedure: Procedure) -> Table:
         ]
         for person in procedure.people
     ]
-    return Table("people", word("contact_people"), columns, rows)
+    return Table("people", word("contact_list"), columns, rows)
 
 
 def _means(voices: Voices, person: Person, by: str, *, alone: bool = False) -> dict[str, Any]:

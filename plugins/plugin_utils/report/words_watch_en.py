@@ -113,6 +113,7 @@ WORDS: Mapping[str, str] = {
     "contact_url": "Web page",
     "contact_reviewed": "Checked",
     "contact_people": "All contacts",
+    "contact_list": "Every contact with all means",
     "contact_not_applicable": "Cases that do not apply",
     "contact_any_hour": "at any hour",
     "contact_every_day": "every day",

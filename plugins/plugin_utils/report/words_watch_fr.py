@@ -114,6 +114,7 @@ WORDS: Mapping[str, str] = {
     "contact_url": "Page web",
     "contact_reviewed": "Vérifié",
     "contact_people": "Tous les contacts",
+    "contact_list": "Chaque contact et tous ses moyens",
     "contact_not_applicable": "Cas sans objet",
     "contact_any_hour": "à toute heure",
     "contact_every_day": "tous les jours",
