@@ -9,7 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import access, contents, tables
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
+    access,
+    contents,
+    standing_tables,
+    tables,
+)
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.contents import Contents
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.tables import Column, Table, cell
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.voices import Voices
@@ -58,6 +63,7 @@ def _clients(voices: Voices, clients: Sequence[tuple[Mapping[str, Any], str]]) -
         Column("waiting", word("fleet_waiting"), numeric=True),
         Column("open", word("fleet_open"), numeric=True),
         Column("checked", word("last_check")),
+        Column("review", word("review_tile")),
     ]
     rows = []
     for report, page in clients:
@@ -84,6 +90,11 @@ def _clients(voices: Voices, clients: Sequence[tuple[Mapping[str, Any], str]]) -
                     s=oldest or "",
                     m=[cell(word("check_due"), b="out")] if due else [],
                 ),
+                *(
+                    cell(word(f"review_state_{review['state']}"), b=standing_tables.REVIEWS[review["state"]])
+                    for review in report["access_reviews"]
+                ),
+                *([] if report["access_reviews"] else [cell("–", s="")]),
             ]
         )
     return Table("clients", word("fleet_clients"), columns, rows)

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.tables import Cell, Column, Table, cell
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.voices import Pair, Voices
 
 _STATES = {"valid": "good", "exhausted": "bad", "expired": "bad", "not_accepted": "out", "not_yet_valid": "plain"}
-_REVIEWS = {"current": "good", "changed": "out", "overdue": "bad", "objected": "bad", "never": "bad"}
+REVIEWS = {"current": "good", "changed": "out", "overdue": "bad", "objected": "bad", "never": "bad"}
+_HARD = "\u00a0"
 # More would drown the page; the JSON file has them all.
 _CHANGES_SHOWN, _NAMES_SHOWN = 12, 8
 
@@ -34,7 +36,7 @@ def agreements(voices: Voices, balances: Sequence[Mapping[str, Any]], every_clie
     rows = []
     for its in balances:
         timed = its["seconds"] is not None
-        price = f"{its['amount']} {its['currency']}" if its["amount"] is not None else None
+        price = _price(its["amount"], its["currency"]) if its["amount"] is not None else None
         accepted = its["accepted_by"] and word(
             "agreement_accepted", name=its["accepted_by"], date=voices.day(its["accepted_on"])
         )
@@ -56,13 +58,19 @@ def agreements(voices: Voices, balances: Sequence[Mapping[str, Any]], every_clie
                 s=its["seconds"] or 0,
                 m=[cell(price)] if timed and price else None,
             ),
-            cell(voices.duration(its["used_seconds"]), s=its["used_seconds"]),
+            cell(voices.duration(its["used_seconds"] or None), s=its["used_seconds"]),
             cell(_left(voices, its["left_seconds"]), s=its["left_seconds"] if timed else 10**12),
         ]
         if every_client:
             row.insert(0, cell(its["client"]))
         rows.append(row)
     return Table("agreements", word("agreements"), columns, rows)
+
+
+def _price(amount: str, currency: str) -> Pair:
+    """Exact, as each language writes it: 1 500,00 EUR; EUR 1,500.00."""
+    text = f"{Decimal(amount):,f}"
+    return (f"{text.replace(',', _HARD).replace('.', ',')}{_HARD}{currency}", f"{currency}{_HARD}{text}")
 
 
 def _covers(voices: Voices, labels: Sequence[Mapping[str, str]] | None) -> Cell:
@@ -116,7 +124,7 @@ def reviews(voices: Voices, standings: Sequence[Mapping[str, Any]], every_client
         row = [
             cell(
                 word(f"review_state_{its['state']}"),
-                b=_REVIEWS[its["state"]],
+                b=REVIEWS[its["state"]],
                 m=[cell(word("review_state_changed"), b="out")] if its["changed"] and its["state"] != "changed" else [],
             ),
             cell(voices.date_of(signed) if signed else "–", s=signed or ""),

@@ -15,12 +15,14 @@ from typing import Any
 import browser as tools
 import pytest
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.access_review import lists, signing_off
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import COUNTS, Recorder
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.branding import Brand
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.making import make
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import parse
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.loading import load
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms_checks import parse as terms_of
 
 AXE = """
 const done = arguments[arguments.length - 1];
@@ -52,6 +54,7 @@ def write(ledger: Ledger, number: int, hosts: dict[str, list[str]], **more: Any)
             "check_mode": False,
             "operator": {"name": more.get("operator", "ada")},
             "scope": {**scope, **more.get("scope", {})},
+            "gate": more.get("gate", {}),
         }
     )
     for host, clients in hosts.items():
@@ -80,9 +83,47 @@ def looked(names: tuple[str, ...] = ()) -> dict[str, Any]:
     return {"entry_point_kind": "ssh_accounts", "plan_id": "ab", "ways_in": rows, "applied": removed}
 
 
-def pages_of(ledger: Ledger, folder: Path, formats: tuple[str, ...] = ("html",), language: str = "fr") -> list[Path]:
+def rests_on(client: str, agreement: str | None, emergency: str | None = None) -> dict[str, Any]:
+    """What the gate recorded of a run out of contract."""
+    return {"clients": [{"client": client, "contract": "out", "agreement": agreement}], "emergency": emergency}
+
+
+def agreed(name: str, **more: Any) -> dict[str, Any]:
+    """A quote of four hours for migrations."""
+    accepted = {"accepted_by": name, "accepted_on": "2026-10-05"}
+    return {"id": name, "kind": "quote", "categories": ["migration"], "hours": 4, **accepted, **more}
+
+
+def reviewed(ledger: Ledger, client: str, host: str, reviewer: str, *later: str) -> None:
+    """A list that this person confirmed in October, with these accounts added since."""
+    accounts = [{"name": "alice"}, {"name": reviewer}]
+    signature = signing_off.Signature(reviewer, "confirmed", "ada", reviewer if later else None, 90)
+    first = {host: lists.of_host(host, {"ssh_accounts": accounts})}
+    signing_off.sign_off(ledger, client, first, signature, datetime(2026, 10, 12, tzinfo=UTC))
+    second = {host: lists.of_host(host, {"ssh_accounts": [*accounts, *({"name": name} for name in later)]})}
+    signing_off.note(ledger, {client: second}, datetime(2026, 11, 20, tzinfo=UTC))
+
+
+def pages_of(
+    ledger: Ledger,
+    folder: Path,
+    formats: tuple[str, ...] = ("html",),
+    language: str = "fr",
+    agreements: dict[str, list[dict[str, Any]]] | None = None,
+) -> list[Path]:
     """The overview first, then a page for each client."""
-    made = make(ledger, parse("2026-11"), None, language, formats, brand=Brand("Example hosting"), whole_fleet=True)
+    clients = {client: {"agreements": its} for client, its in (agreements or {}).items()}
+    made = make(
+        ledger,
+        parse("2026-11"),
+        None,
+        language,
+        formats,
+        brand=Brand("Example hosting"),
+        whole_fleet=True,
+        terms=terms_of({"version": 1, "clients": clients}) if agreements else None,
+        categories=load().categories,
+    )
     assert made.warnings == ()
     for name, text in made.files.items():
         (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -123,7 +164,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     ledger = Ledger(folder / "ledger.sqlite3")
     for number in range(28):
         category = "migration" if number % 4 == 0 else "routine_maintenance"
-        write(ledger, number, {f"web{number % 3}": ["acme"]}, category=category, operator=f"op{number:02d}")
+        gate = (
+            rests_on("acme", None if number == 4 else "Q-1", "panne" if number == 8 else None)
+            if number % 4 == 0
+            else {}
+        )
+        write(ledger, number, {f"web{number % 3}": ["acme"]}, category=category, operator=f"op{number:02d}", gate=gate)
         write(ledger, number, {"db1": ["acme"]}, outcome="interrupted" if number == 5 else None)
     write(ledger, 28, {"web0": ["acme"], "web1": ["acme"]}, result=looked())
     bad = "".join(HOSTILE)
@@ -131,9 +177,21 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for place, name in enumerate(HOSTILE):
         write(
             ledger, place, {name: [bad]}, playbook=name, operator=name, task=name, scope={"label": labels},
-            result=looked(HOSTILE), outcome=name,
+            result=looked(HOSTILE), outcome=name, gate=rests_on(bad, name, name), category="migration",
         )  # fmt: skip
-    return pages_of(ledger, folder)
+    reviewed(ledger, "acme", "web0", "Jeanne Martin", "paul")
+    reviewed(ledger, bad, HOSTILE[0], HOSTILE[1], *HOSTILE)
+    return pages_of(
+        ledger,
+        folder,
+        agreements={
+            "acme": [
+                agreed("Q-1", hours="3.75"), agreed("Q-2", valid_until="2026-11-10"),
+                agreed("Q-3", amount="1500.00", accepted_on="2027-01-01"),
+            ],
+            bad: [agreed(name) for name in HOSTILE],
+        },
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -51,6 +51,14 @@ def test_the_balance_is_that_of_the_periods_end(story: Any, runs: int, state: st
     assert ("15\u00a0min\u00a000\u00a0s over" in page) == (runs == 5)
 
 
+def test_a_price_is_written_as_the_language_does_and_stays_exact(story: Any) -> None:
+    out(story, "2026-11-02T10:00:00Z")
+    made = told(story, {**HOURS, "kind": "quote", "hours": None, "amount": "12345.60", **ACCEPTED})
+    page = next(str(text) for name, text in made.files.items() if name.endswith(".html"))
+    assert "12\u00a0345,60\u00a0EUR" in page
+    assert "EUR\u00a012,345.60" in page
+
+
 def test_eighty_percent_is_warned_of(story: Any) -> None:
     for number in range(4):
         out(story, f"2026-11-0{number + 1}T10:00:00Z")
