@@ -44,9 +44,10 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         ledger = Ledger(configured_path(options["ledger"]))
         try:
-            clients = self._declared(variables, text["client"])
-            if options["action"] == "note":
-                result.update(self._note(ledger, clients))
+            noting = options["action"] == "note"
+            clients = self._declared(variables, text["client"], result.setdefault("warnings", []) if noting else None)
+            if noting:
+                result.update(self._note(ledger, clients, result["warnings"]))
             elif options["action"] == "sign_off":
                 result.update(self._sign_off(ledger, clients, text, options, variables))
             else:
@@ -64,35 +65,51 @@ class ActionModule(ActionBase):
             result["lines"] = sheet.lines(clients, options["language"])
         return result
 
-    def _declared(self, variables, wanted):
-        """Client -> host -> lists, of the play's hosts that declare any."""
+    def _declared(self, variables, wanted, warnings):
+        """Client -> host -> lists, of the play's hosts that declare any.
+
+        warnings: takes what cannot be read; without it that is an error.
+        """
         hostvars = variables.get("hostvars") or {}
         found: dict[str, dict[str, lists.Lists]] = {}
         for host in variables.get("ansible_play_hosts_all") or []:
             owners = inventory.host_clients(variables, host) or []
             if wanted is not None and wanted not in owners:
                 continue
-            given = {}
-            for kind, variable in lists.VARIABLES.items():
-                try:
-                    value = hostvars[host].get(variable)
-                except AnsibleError as error:
-                    raise AnsibleActionFail(f"{host}: {variable} cannot be read: {error}") from None
-                if value is not None:
-                    given[kind] = value
-            if given:
-                made = lists.of_host(host, given)
-                for owner in owners:
-                    found.setdefault(owner, {})[host] = made
+            try:
+                made = self._of_host(hostvars[host], host)
+            except lists.ListError as error:
+                if warnings is None:
+                    raise
+                # Noting must not hold up what it accompanies: the module that takes the list will say what is wrong.
+                warnings.append(f"access review: {error}")
+                continue
+            for owner in owners if made else ():
+                found.setdefault(owner, {})[host] = made
         if wanted is not None and wanted not in found:
             raise AnsibleActionFail(f"client: no host of {wanted!r} in this play declares a list")
         return found
 
-    def _note(self, ledger, clients):
+    def _of_host(self, variables, host):
+        given = {}
+        for kind, variable in lists.VARIABLES.items():
+            try:
+                value = variables.get(variable)
+            except AnsibleError as error:
+                raise lists.ListError(f"{host}: {variable} cannot be read: {error}") from None
+            if value is not None:
+                given[kind] = value
+        return lists.of_host(host, given)
+
+    def _note(self, ledger, clients, warnings):
         # A record, like the callback's own: in check mode, too. Where nothing is recorded, there is nothing to keep.
         if not ledger.path.exists():
             return {"changed": False, "differing": 0, "skipped": True, "skip_reason": "there is no ledger"}
-        return {"changed": False, "differing": signing_off.note(ledger, clients, datetime.now(UTC))}
+        try:
+            return {"changed": False, "differing": signing_off.note(ledger, clients, datetime.now(UTC))}
+        except LedgerError as error:
+            warnings.append(f"access review: the lists were not noted: {error}")
+            return {"changed": False, "differing": 0}
 
     def _sign_off(self, ledger, clients, text, options, variables):
         for name in ("client", "reviewer", "digest"):

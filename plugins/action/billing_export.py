@@ -18,6 +18,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.expo
     Setting,
 )
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.reading import read_statement
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import (
     configured_path,
     configured_setting,
@@ -74,6 +75,8 @@ class ActionModule(ActionBase):
             terms_checks.check_categories(terms, catalogue)
             period = parse(options["period"], terms.zone_name)
             with ledger.reading() as connection:
+                if client is not None and client not in {*terms.clients, *reading.clients(connection)}:
+                    raise AnsibleActionFail(f"client: {client!r} is neither in the clients' terms nor in the ledger")
                 statement = read_statement(
                     connection,
                     client=client,

@@ -84,8 +84,10 @@ class ActionModule(ActionBase):
             problems=done.problems,
             busy=done.busy,
         )
+        said = "; ".join(f"channel '{name}': {why}" for name, why in sorted(done.problems.items()))
+        if said and not (done.waiting or done.given_up):
+            result["warnings"] = [said]
         if done.waiting or done.given_up:
-            said = "; ".join(f"channel '{name}': {why}" for name, why in sorted(done.problems.items()))
             lost = f", {len(done.given_up)} are too old now and were given up" if done.given_up else ""
             result.update(failed=True, msg=f"{len(done.waiting)} notices wait{lost}. {said}")
         return result

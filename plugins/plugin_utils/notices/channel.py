@@ -35,8 +35,8 @@ class Refused(Exception):
 class Channel(Protocol):
     """Sends one message, whole or not at all as far as can be known."""
 
-    def send(self, message: Message) -> None:
-        """Raises Unavailable or Refused."""
+    def send(self, message: Message) -> str:
+        """What is to be said all the same, mostly nothing. Raises Unavailable or Refused."""
 
 
 def context(name: str, ca_file: str | None) -> ssl.SSLContext:

@@ -153,7 +153,7 @@ class _Round:
             return None
         made = wording.message(notice, self._its.language, mark, self._held.get(notice.likeness, 0))
         try:
-            self._its.channel.send(made)
+            said = self._its.channel.send(made)
         except Unavailable as error:
             self._result.problems[self._its.name] = str(error)
             self._result.waiting.append(told)
@@ -165,6 +165,8 @@ class _Round:
             self._result.waiting.append(told)
             self._waits.failed(mark, str(error))
             return None
+        if said:
+            self._result.problems[self._its.name] = said
         self._keep(notice, mark, "sent")
         self._waits.worked(self._its.name)
         self._waits.worked(mark)

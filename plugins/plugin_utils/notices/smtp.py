@@ -63,8 +63,8 @@ class Smtp:
         self._user, self._password = user, password
         self._context = None if tls == "none" else context(name, ca_file)
 
-    def send(self, message: Message) -> None:
-        """Sent is what the server took for at least one recipient."""
+    def send(self, message: Message) -> str:
+        """Sent is what the server took for at least one recipient; who else was refused is said."""
         server = (
             smtplib.SMTP_SSL(timeout=WAIT_SECONDS, context=self._context, local_hostname=_own_name())
             if self._tls == "implicit"
@@ -79,7 +79,7 @@ class Smtp:
                     server.starttls(context=self._context)
                 if self._user and self._password:
                     server.login(self._user, self._password)
-                server.send_message(self._mail(message), self._sender, self._recipients)
+                left_out = server.send_message(self._mail(message), self._sender, self._recipients)
         except smtplib.SMTPRecipientsRefused as error:
             codes = sorted({code for code, _said in error.recipients.values()})
             kind = Refused if codes and min(codes) >= 500 else Unavailable
@@ -93,6 +93,7 @@ class Smtp:
             raise Unavailable(why(error)) from None
         finally:
             server.close()
+        return f"refused for {', '.join(sorted(left_out))}" if left_out else ""
 
     def _mail(self, message: Message) -> EmailMessage:
         mail = EmailMessage()

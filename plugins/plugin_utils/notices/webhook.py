@@ -49,7 +49,7 @@ class Webhook:
         self._token = token
         self._context = context(name, ca_file)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         """Taken is what is answered with a 2xx."""
         headers = {
             "Content-Type": "application/json; charset=utf-8",
@@ -71,5 +71,5 @@ class Webhook:
         finally:
             connection.close()
         if 200 <= status < 300:
-            return
+            return ""
         raise (Unavailable if status >= 500 or status in _LATER else Refused)(f"answered {status}")

@@ -65,6 +65,15 @@ class Mailbox:
         self.logins: list[tuple[bytes, bytes]] = []
         self.before: Callable[[], None] | None = None
 
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        """Whoever is called nobody is refused."""
+        if address.startswith("nobody@"):
+            return "550 unknown"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         if self.before is not None:
             self.before()

@@ -215,6 +215,20 @@ def test_what_the_mail_server_answers_is_heeded(
     assert len(mailbox.mails) == 1
 
 
+def test_a_recipient_who_is_refused_is_named_and_the_others_get_it_once(
+    ledger: Ledger, mailbox: Any, smtp_port: int, keys: Path
+) -> None:
+    ran(ledger)
+    some = mail(smtp_port, keys, recipients=["ops@example.org", "nobody@example.org"])
+    done = send(ledger, some)
+    assert (len(done.sent), done.problems) == (1, {"ops": "refused for nobody@example.org"})
+    assert send(ledger, some).sent == []
+    assert len(mailbox.mails) == 1
+    ran(ledger, hosts={"web9": ["acme"]})
+    done = send(ledger, mail(smtp_port, keys, recipients=["nobody@example.org"]))
+    assert (done.sent, done.problems) == ([], {"ops": "all recipients were refused (550)"})
+
+
 class Dripping(threading.Thread):
     """A server that takes a connection and then does one thing with it, for ever."""
 

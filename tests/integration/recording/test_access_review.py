@@ -58,3 +58,10 @@ def test_a_review_is_signed_for_what_was_shown_and_later_changes_are_told(ground
     assert (row["state"], row["changed"], row["digest"]) == ("changed", "2", digest[1])
     assert b"AAAASECRET" not in ground.ledger.read_bytes()
     ground.run("infogerance.perimeter.ledger", "-e", "ledger_action=verify")
+
+    # Noting goes along with every audit: what cannot be read, or kept, holds nothing up.
+    ground.write("host_vars/web1.yml", 'access_ssh_accounts: "{{ no_such_variable }}"\n')
+    assert "web1: access_ssh_accounts cannot be read" in " ".join(ground.run(*NOTE).split())
+    assert "cannot be read" in " ".join(ground.run(*REVIEW, expect=2).split())
+    torn = ground.write("torn.sqlite3", "this is no ledger")
+    assert "the lists were not noted" in " ".join(ground.run(*NOTE, "-e", f"access_review_ledger={torn}").split())

@@ -75,6 +75,7 @@ def test_what_cannot_be_exported_is_told_before_anything_is_written(ground: Any)
     output = " ".join(ground.run(*EXPORT, "-e", "billing_format=dolibarr", expect=2, **terms).split())
     assert "client 'acme': field 'exports': 'dolibarr' is missing" in output
     bad = {"billing_operators": {"root": {"email": 3}}, "billing_format": "kimai_csv"}
+    assert "'acmee' is neither" in ground.run(*EXPORT, "-e", "billing_client=acmee", expect=2, **terms)
     output = " ".join(ground.run(*EXPORT, "-e", json.dumps(bad), expect=2, **terms).split())
     assert "operators: 'root': field 'email' must be a text" in output
     assert not (ground.path / "out").exists()
