@@ -9,8 +9,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading, record
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_path
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_store
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import LedgerError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import PeriodError, parse
 
 _OUTCOMES = ["ok", "failed", "unreachable", "no_hosts", "aborted", "interrupted", "running", "blocked"]
@@ -25,6 +25,7 @@ _OPTIONS = {
     "outcome": {"type": "str", "choices": _OUTCOMES},
     "operator": {"type": "str"},
     "ledger": {"type": "path"},
+    "shared": {"type": "str", "no_log": True},
 }
 
 
@@ -41,16 +42,14 @@ class ActionModule(ActionBase):
         )
         names = ("client", "host", "run_id", "category", "contract", "outcome", "operator")
         filters = {name: (options[name] or "").strip() or None for name in names}
-        ledger = Ledger(configured_path(options["ledger"]))
-        if not ledger.path.exists():
-            raise AnsibleActionFail(f"there is no ledger at {ledger.path}: has the callback recorded a run yet?")
         try:
+            store = configured_store(options["ledger"], options["shared"])
             if options["period"]:
                 period = parse(options["period"], options["timezone"])
                 filters.update(start=record.stamp(period.start), end=record.stamp(period.end))
-            with ledger.reading() as connection:
+            with store.reading() as connection:
                 found = reading.wanted(connection, reading.Wanted(**filters))
         except (LedgerError, PeriodError) as error:
             raise AnsibleActionFail(str(error)) from None
-        result.update(changed=False, count=len(found), interventions=found)
+        result.update(changed=False, count=len(found), interventions=found, source=store.shown)
         return result

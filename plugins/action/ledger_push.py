@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import outbox, pushing, shared_url
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import outbox, pushing, shared_url, signing
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import (
     configured_path,
+    configured_setting,
     configured_shared,
 )
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
@@ -21,6 +25,7 @@ _OPTIONS = {
     "wait": {"type": "float", "default": 60.0},
     "thorough": {"type": "bool", "default": True},
     "must_arrive": {"type": "bool", "default": True},
+    "sign_key": {"type": "path"},
 }
 
 
@@ -46,10 +51,12 @@ class ActionModule(ActionBase):
                     waiting = outbox.waiting(connection, target)
                 result.update(changed=waiting > 0, target=target, remaining=waiting)
                 return result
+            signed, unsigned_because = self._signed(ledger, options["sign_key"] or configured_setting("sign_key"))
             pushed = pushing.push(ledger, url, options["wait"], thorough=options["thorough"])
+            pushed.notices += unsigned_because
         except LedgerError as error:
             raise AnsibleActionFail(str(error)) from None
-        result.update(pushed.as_dict(), changed=pushed.pushed > 0, target=target)
+        result.update(pushed.as_dict(), changed=bool(pushed.pushed or signed), target=target, signed=signed)
         if pushed.refused or (options["must_arrive"] and not pushed.complete):
             said = [*pushed.refused, pushed.problem]
             result.update(
@@ -57,3 +64,11 @@ class ActionModule(ActionBase):
                 msg=f"{pushed.remaining} rows wait. " + "; ".join(sentence for sentence in said if sentence),
             )
         return result
+
+    def _signed(self, ledger, key):
+        """Up to which row; and why nothing was signed. A key in trouble keeps no row from being sent."""
+        try:
+            row = signing.sign(ledger, Path(key).expanduser(), datetime.now(UTC)) if key else None
+        except LedgerError as error:
+            return None, [f"not signed: {error}"]
+        return row, []

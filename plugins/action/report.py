@@ -12,10 +12,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import (
-    configured_path,
     configured_setting,
+    configured_store,
 )
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import LedgerError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import branding, making, writing
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.pdf import PdfMissing
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import PeriodError, parse
@@ -44,6 +44,7 @@ _OPTIONS = {
     "agreements": {"type": "path"},
     "catalogue": {"type": "path"},
     "ledger": {"type": "path"},
+    "shared": {"type": "str", "no_log": True},
 }
 
 
@@ -62,12 +63,10 @@ class ActionModule(ActionBase):
         try:
             brand = branding.brand(options["provider"], options["logo"], options["contact"])
             period = parse(options["period"], options["timezone"])
-            ledger = Ledger(configured_path(options["ledger"]))
-            if not ledger.path.exists():
-                raise AnsibleActionFail(f"there is no ledger at {ledger.path}: has the callback recorded a run yet?")
+            store = configured_store(options["ledger"], options["shared"])
             terms, categories = _terms(options)
             made = making.make(
-                ledger,
+                store,
                 period,
                 client,
                 options["language"],
@@ -103,6 +102,7 @@ class ActionModule(ActionBase):
             files=files,
             ledger_faults=made.report["ledger"]["faults"],
             table=made.text,
+            source=store.shown,
         )
         return result
 

@@ -95,6 +95,18 @@ options:
       - {section: callback_intervention, key: shared}
     env:
       - {name: INFOGERANCE_PERIMETER_SHARED}
+  sign_key:
+    description:
+      - Path of an SSH key that signs the chain of this ledger after each run - a private key without a passphrase, or a
+        public key whose private one an agent holds (E(SSH_AUTH_SOCK)).
+      - Nobody is ever asked for anything. A key that is missing or locked, or an agent that does not answer within five
+        seconds, makes a warning; the run is recorded all the same.
+      - The module M(infogerance.perimeter.ledger_verify) says who signed what.
+    type: path
+    ini:
+      - {section: callback_intervention, key: sign_key}
+    env:
+      - {name: INFOGERANCE_PERIMETER_SIGN_KEY}
   shared_wait:
     description:
       - How many seconds a run's end may wait for the shared ledger. After one time-out no further push is tried in the
@@ -144,6 +156,8 @@ _STATISTICS = {
     "rescued": "rescued",
     "ignored": "ignored",
 }
+# Ansible's words: an ignored failure is `ok`, and a change is `ok`, too.
+_COUNTED = {"changed": ("ok", "changed"), "ignored": ("ok", "ignored")}
 
 
 def utc_now():
@@ -173,7 +187,7 @@ class CallbackModule(CallbackBase):
         self._decision = None
         self._targets = {}
         self._pid = os.getpid()
-        self._push = True
+        self._handing_over = None
         atexit.register(self._at_exit)
 
     # The run's start and ends
@@ -279,11 +293,15 @@ class CallbackModule(CallbackBase):
 
     def _judge(self, playbook, catalogue, resolved, extra_vars, body):
         """Decide before the start is recorded, so that the record begins with the decision."""
+        self._resolved = resolved
+        asked = self.get_option("gate") != "off" or self.get_option("agreements")
+        if not asked and not any(name.startswith("infogerance_") for name in extra_vars):
+            # As the gatekeeper would find; but to ask it costs every run a few hundredths of a second.
+            return
         from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import location, store
         from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import gate, gatekeeper
 
         third_party = self._said(playbook, extra_vars, gate.THIRD_PARTY_VARIABLE)
-        self._resolved = resolved
         keeper = gatekeeper.Gatekeeper(
             self.get_option("gate"),
             self.get_option("agreements"),
@@ -418,30 +436,19 @@ class CallbackModule(CallbackBase):
             self._say_unrecorded(recorder, error, "end")
         else:
             self._display.vv(f"intervention {recorder.run_id} recorded: {decided}")
-            self._push_shared(recorder)
+            self._hand_over(recorder)
 
-    def _push_shared(self, recorder):
-        url = self.get_option("shared")
-        if not url or not self._push:
+    def _hand_over(self, recorder):
+        """Sign and push, when asked to: by one object for all playbooks of this command."""
+        key, url = self.get_option("sign_key"), self.get_option("shared")
+        if not key and not url:
             return
-        try:
-            from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import pushing
+        if self._handing_over is None:
+            from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import handing_over
 
-            pushed = pushing.push(recorder.ledger, url, self.get_option("shared_wait"))
-        except Exception as error:  # noqa: BLE001 - the run is recorded; what is left is to say that it is not shared
-            from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import last_resort
-
-            self._display.warning(f"intervention: recorded here, not pushed. {last_resort.reason(error)}")
-            return
-        for sentence in (*pushed.refused, *pushed.notices):
-            self._display.warning(f"intervention: shared ledger: {sentence}")
-        if pushed.problem:
-            # Another playbook of this command would only wait again.
-            self._push = False
-        if not pushed.complete:
-            self._display.warning(
-                f"intervention: recorded here; {pushed.remaining} rows wait for the shared ledger. {pushed.problem}"
-            )
+            self._handing_over = handing_over.HandingOver(key, url, self.get_option("shared_wait"))
+        for sentence in self._handing_over.after(recorder.ledger):
+            self._display.warning(f"intervention: {sentence}")
 
     def _forget_running(self):
         from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import running
@@ -489,10 +496,11 @@ class CallbackModule(CallbackBase):
         for name, host in hosts.items():
             if name not in recorder.clients:
                 target = self._targets.get(name)
-                if target is None:
+                if target is None and self._gatekeeper is not None:
                     target = self._inspection.target(play, host, list(hosts))
                     fresh.append(target)
-                recorder.host(name, target.clients)
+                owners = target.clients if target else self._inspection.host_clients(play, host, list(hosts))
+                recorder.host(name, owners)
         self._judge_later(fresh)
         self._boundary()
 
@@ -540,11 +548,8 @@ class CallbackModule(CallbackBase):
             return
         host, task = result.host.get_name(), result.task
         label = self._labels.get(task._uuid) or self._inspection.unknown_label(task, self._base)
-        # Ansible's words: an ignored failure is `ok`, and a change is `ok`, too. An include that worked is counted by
-        # v2_playbook_on_include.
-        first, also = {"changed": ("ok", "changed"), "ignored": ("ok", "ignored")}.get(
-            "ignored" if ignored else status, (status, None)
-        )
+        # An include that worked is counted by v2_playbook_on_include.
+        first, also = _COUNTED.get("ignored" if ignored else status, (status, None))
         recorder.result(
             host,
             first,

@@ -31,6 +31,13 @@ options:
   ledger:
     description: Path of the ledger. The default is what the callback's settings say.
     type: path
+  shared:
+    description:
+      - SQLAlchemy URL of a shared ledger to read instead, with the rights of a reporter, as in
+        V(postgresql+psycopg://reports@db.example.org/perimeter_ledger). Not together with O(ledger).
+      - The password had better come from a passfile (C(?passfile=/path) or E(PGPASSFILE)). It is never shown.
+      - Needs SQLAlchemy 2 and psycopg 3 on the controller.
+    type: str
 seealso:
   - plugin: infogerance.perimeter.intervention
     plugin_type: callback
@@ -62,8 +69,8 @@ class LookupModule(LookupBase):
 
     def run(self, terms, variables=None, **kwargs):
         from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading, record
-        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_path
-        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_store
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import LedgerError
         from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import PeriodError, parse
 
         self.set_options(var_options=variables, direct=kwargs)
@@ -71,7 +78,7 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError("interventions: a period is needed, for example '2026-11'")
         found = []
         try:
-            with Ledger(configured_path(self.get_option("ledger"))).reading() as connection:
+            with configured_store(self.get_option("ledger"), self.get_option("shared")).reading() as connection:
                 for term in terms:
                     period = parse(term, self.get_option("timezone"))
                     start, end = record.stamp(period.start), record.stamp(period.end)

@@ -15,7 +15,7 @@ description:
   - Returns the interventions that all given filters let through, oldest first, each with its hosts, its changed or
     failed tasks, its entry-point changes and what people said about it.
   - For one client, nothing of another comes out.
-  - Runs on the controller as an action plugin and connects to no server.
+  - Runs on the controller as an action plugin and connects to no managed server.
 extends_documentation_fragment:
   - infogerance.perimeter.attributes
   - infogerance.perimeter.attributes.info_module
@@ -56,6 +56,14 @@ options:
   ledger:
     description: Path of the ledger. The default is what the callback's settings say.
     type: path
+  shared:
+    description:
+      - SQLAlchemy URL of a shared ledger to read instead, with the rights of a reporter, as in
+        V(postgresql+psycopg://reports@db.example.org/perimeter_ledger). Not together with O(ledger).
+      - Over a network, C(sslmode) is C(verify-full) unless the URL says otherwise. The password had better come from a
+        passfile (C(?passfile=/path) or E(PGPASSFILE)). It is never recorded nor shown.
+      - Needs SQLAlchemy 2 and psycopg 3 on the controller.
+    type: str
 seealso:
   - plugin: infogerance.perimeter.interventions
     plugin_type: lookup
@@ -81,6 +89,11 @@ count:
   returned: success
   type: int
   sample: 1
+source:
+  description: Which ledger was read - a path, or host, port and database of a shared one.
+  returned: success
+  type: str
+  sample: /var/lib/infogerance-perimeter/ledger.sqlite3
 interventions:
   description: One dictionary an intervention.
   returned: success

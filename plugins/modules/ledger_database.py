@@ -114,10 +114,10 @@ version_before:
   description: Version of the schema before; none when there was no ledger.
   returned: success
   type: str
-  sample: "0001"
+  sample: "0002"
 version:
   description: Version of the schema now.
   returned: success
   type: str
-  sample: "0001"
+  sample: "0002"
 """

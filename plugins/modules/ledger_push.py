@@ -58,6 +58,13 @@ options:
       - It fails in any case when a writer is refused.
     type: bool
     default: true
+  sign_key:
+    description:
+      - Path of an SSH key that signs this machine's chain before it is sent - a private key without a passphrase, or a
+        public key whose private one an agent holds. Nobody is asked for anything.
+      - When it cannot be used, RV(notices) says so, and the rows are sent all the same.
+      - The default is what the callback's settings say; without any, nothing is signed.
+    type: path
 seealso:
   - plugin: infogerance.perimeter.intervention
     plugin_type: callback
@@ -111,6 +118,11 @@ problem:
   returned: when not in check mode
   type: str
   sample: ""
+signed:
+  description: Up to which row this machine's chain was signed by this push; null when nothing new was.
+  returned: when not in check mode
+  type: int
+  sample: 5
 target:
   description: Host, port and database of the shared ledger.
   returned: success

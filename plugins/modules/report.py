@@ -17,7 +17,7 @@ description:
   - Shows a table on the terminal and writes an HTML page that needs nothing else, CSV files, a JSON file and a PDF.
   - A report for one client has nothing of another - neither its hosts nor sums that count them.
   - The ledger's hash chain is checked. A break is shown as a warning and on the page.
-  - Runs on the controller as an action plugin and connects to no server.
+  - Runs on the controller as an action plugin and connects to no managed server.
 attributes:
   check_mode:
     support: full
@@ -90,6 +90,14 @@ options:
   ledger:
     description: Path of the ledger. The default is what the callback's settings say.
     type: path
+  shared:
+    description:
+      - SQLAlchemy URL of a shared ledger to read instead, with the rights of a reporter, as in
+        V(postgresql+psycopg://reports@db.example.org/perimeter_ledger). Not together with O(ledger).
+      - Over a network, C(sslmode) is C(verify-full) unless the URL says otherwise. The password had better come from a
+        passfile (C(?passfile=/path) or E(PGPASSFILE)). It is never recorded nor shown.
+      - Needs SQLAlchemy 2 and psycopg 3 on the controller.
+    type: str
 notes:
   - Times are those of the controller's clock.
 seealso:
@@ -146,6 +154,11 @@ ledger_faults:
   type: list
   elements: str
   sample: []
+source:
+  description: Which ledger was read - a path, or host, port and database of a shared one.
+  returned: success
+  type: str
+  sample: db.example.org:5432/perimeter_ledger
 table:
   description: The table as shown on the terminal.
   returned: success

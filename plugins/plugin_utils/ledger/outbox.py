@@ -48,10 +48,15 @@ def waiting(connection: Connection, target: str) -> int:
     return sum(max(0, last - current.get(writer, 0)) for writer, last in last_rows(connection).items())
 
 
-def heads(connection: Connection) -> list[Head]:
-    """Everything that any shared ledger acknowledged: what this file must still have."""
+def heads(connection: Connection, target: str | None = None) -> list[Head]:
+    """Everything that any shared ledger acknowledged: what this file must still have.
+
+    target: what the one at that place acknowledged, as seen from here: what it must still have itself.
+    """
     rows = connection.execute("SELECT writer, seq, digest, target FROM pushed ORDER BY writer, seq")
-    return [Head(str(w), int(n), str(d), f"the shared ledger {t}") for w, n, d, t in rows]
+    if target is None:
+        return [Head(str(w), int(n), str(d), f"the shared ledger {t}") for w, n, d, t in rows]
+    return [Head(str(w), int(n), str(d), "this machine's ledger") for w, n, d, t in rows if t == target]
 
 
 def acknowledge(transaction: Transaction, target: str, items: Iterable[Acknowledged], at: str) -> None:

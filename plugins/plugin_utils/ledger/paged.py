@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import verification
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 
 _PAGE = 20_000
 

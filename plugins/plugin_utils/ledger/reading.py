@@ -9,17 +9,14 @@ Read for one client, nothing of another client comes out: not its hosts, not its
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import COUNTS, run_verdict
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.schema import CLIENTS
-
-_IN = "run_id IN (SELECT value FROM json_each(?))"
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Connection, listed
 
 
 @dataclass(frozen=True)
@@ -51,9 +48,7 @@ class Wanted:
         return self.host is None or any(host["host"] == self.host for host in run["hosts"])
 
 
-def interventions(
-    connection: sqlite3.Connection, start: str, end: str, client: str | None = None
-) -> list[dict[str, Any]]:
+def interventions(connection: Connection, start: str, end: str, client: str | None = None) -> list[dict[str, Any]]:
     """Those that began from start (included) to end (excluded), both as stored stamps, oldest first.
 
     client: only its hosts, and only interventions that had one. None: everything.
@@ -61,19 +56,22 @@ def interventions(
     return wanted(connection, Wanted(start=start, end=end, client=client))
 
 
-def wanted(connection: sqlite3.Connection, filters: Wanted) -> list[dict[str, Any]]:
+def wanted(connection: Connection, filters: Wanted) -> list[dict[str, Any]]:
     """Those that the filters let through, oldest first. What a client may not see is gone before they are looked at."""
     ids = _run_ids(connection, filters)
-    listed = json.dumps(ids)
-    hosts = _grouped(connection, "intervention_hosts", listed)
-    tasks = _grouped(connection, "intervention_tasks", listed)
-    reviews = _grouped(connection, "entry_point_reviews", listed)
-    changes = _grouped(connection, "entry_point_changes", listed)
-    said = _bodies(connection, listed, record.ANNOTATED)
-    corrections = _bodies(connection, listed, record.CORRECTED)
+    hosts = _grouped(connection, "intervention_hosts", ids)
+    tasks = _grouped(connection, "intervention_tasks", ids)
+    reviews = _grouped(connection, "entry_point_reviews", ids)
+    changes = _grouped(connection, "entry_point_changes", ids)
+    said = _bodies(connection, ids, record.ANNOTATED)
+    corrections = _bodies(connection, ids, record.CORRECTED)
     found: list[dict[str, Any]] = []
     # Sorted here: asked to sort, SQLite would walk all runs by time instead of looking these up.
-    rows = connection.execute(f"SELECT * FROM interventions WHERE {_IN}", (listed,)).fetchall()  # noqa: S608
+    rows = [
+        row
+        for marks, part in listed(ids)
+        for row in connection.execute(f"SELECT * FROM interventions WHERE run_id IN {marks}", part)  # noqa: S608
+    ]
     for row in sorted(rows, key=lambda row: (row["started_at"], row["run_id"])):
         run_id = str(row["run_id"])
         whole = _whole(row, corrections[run_id])
@@ -92,7 +90,7 @@ def wanted(connection: sqlite3.Connection, filters: Wanted) -> list[dict[str, An
     return found
 
 
-def _run_ids(connection: sqlite3.Connection, filters: Wanted) -> list[str]:
+def _run_ids(connection: Connection, filters: Wanted) -> list[str]:
     """Which runs may be wanted, by index: a ledger may hold a million, and one client's month a hundred."""
     conditions, parameters = ["s.kind = 'started'"], []
     for condition, value in (("s.at >= ?", filters.start), ("s.at < ?", filters.end), ("s.run_id = ?", filters.run_id)):
@@ -104,28 +102,33 @@ def _run_ids(connection: sqlite3.Connection, filters: Wanted) -> list[str]:
             "EXISTS (SELECT 1 FROM records h WHERE h.run_id = s.run_id AND h.kind = 'host' AND h.host = ?)"
         )
         parameters.append(filters.host)
-    if filters.client is not None:
-        conditions.append("s.run_id IN (SELECT value FROM json_each(?))")
-        parameters.append(json.dumps(_runs_of_client(connection, filters.client, filters.start or "")))
     sql = f"SELECT s.run_id FROM records s WHERE {' AND '.join(conditions)}"  # noqa: S608 - from this file alone
-    return [str(run_id) for (run_id,) in connection.execute(sql, parameters)]
+    if filters.client is None:
+        return [str(run_id) for (run_id,) in connection.execute(sql, parameters)]
+    return [
+        str(run_id)
+        for marks, part in listed(_runs_of_client(connection, filters.client, filters.start or ""))
+        for (run_id,) in connection.execute(f"{sql} AND s.run_id IN {marks}", (*parameters, *part))
+    ]
 
 
-def _runs_of_client(connection: sqlite3.Connection, client: str, since: str) -> list[str]:
+def _runs_of_client(connection: Connection, client: str, since: str) -> list[str]:
     """Runs with a host of that client, or recorded for it by name. A run's rows are never older than its start."""
     found: set[str] = set()
-    sql = f"SELECT run_id FROM records WHERE {CLIENTS} = ? AND kind = ? AND at >= ?"  # noqa: S608
-    for listed in _client_lists(connection):
-        if client in json.loads(listed):
+    column = connection.spelling.clients
+    sql = f"SELECT run_id FROM records WHERE {column} = ? AND kind = ? AND at >= ?"  # noqa: S608
+    for names in _client_lists(connection):
+        if client in json.loads(names):
             for kind in (record.HOST, record.STARTED):
-                found.update(str(run_id) for (run_id,) in connection.execute(sql, (listed, kind, since)))
+                found.update(str(run_id) for (run_id,) in connection.execute(sql, (names, kind, since)))
     return sorted(found)
 
 
-def _client_lists(connection: sqlite3.Connection) -> list[str]:
+def _client_lists(connection: Connection) -> list[str]:
     """Every list of clients that some row has. From one to the next by the index: there are few, in many rows."""
     found: list[str] = []
-    sql = f"SELECT min({CLIENTS}) FROM records WHERE {CLIENTS} > ?"  # noqa: S608
+    column = connection.spelling.clients
+    sql = f"SELECT min({column}) FROM records WHERE {column} > ?"  # noqa: S608
     (following,) = connection.execute(sql, ("",)).fetchone()
     while following is not None:
         found.append(str(following))
@@ -133,27 +136,28 @@ def _client_lists(connection: sqlite3.Connection) -> list[str]:
     return found
 
 
-def clients(connection: sqlite3.Connection) -> list[str]:
+def clients(connection: Connection) -> list[str]:
     """Every client that the ledger knows, sorted."""
-    return sorted({str(name) for listed in _client_lists(connection) for name in json.loads(listed)})
+    return sorted({str(name) for names in _client_lists(connection) for name in json.loads(names)})
 
 
-def state(connection: sqlite3.Connection, run_ids: Iterable[str]) -> dict[str, Any]:
+def state(connection: Connection, run_ids: Iterable[str]) -> dict[str, Any]:
     """How many rows those interventions have, when the last was written, and each writer's digest at its last one.
 
     Who keeps a report can later tell whether the ledger still has the same chain up to there.
     """
     rows, last_at = 0, ""
     heads: dict[str, tuple[int, str]] = {}
-    for run_id in run_ids:
-        for row in connection.execute("SELECT writer, seq, at, digest FROM records WHERE run_id = ?", (run_id,)):
+    for marks, part in listed(list(run_ids)):
+        sql = f"SELECT writer, seq, at, digest FROM records WHERE run_id IN {marks}"  # noqa: S608
+        for row in connection.execute(sql, part):
             rows += 1
             last_at = max(last_at, row["at"])
             heads[row["writer"]] = max(heads.get(row["writer"], (0, "")), (row["seq"], row["digest"]))
     return {"rows": rows, "last_at": last_at or None, "heads": sorted(digest for _seq, digest in heads.values())}
 
 
-def _whole(row: sqlite3.Row, corrections: list[dict[str, Any]]) -> dict[str, Any]:
+def _whole(row: Any, corrections: list[dict[str, Any]]) -> dict[str, Any]:
     started, ended = json.loads(row["started"]), json.loads(row["ended"] or "{}")
     scope = dict(started.get("scope") or {})
     seconds = ended.get("duration_seconds")
@@ -274,18 +278,20 @@ def _without(row: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in keys}
 
 
-def _grouped(connection: sqlite3.Connection, view: str, listed: str) -> defaultdict[str, list[dict[str, Any]]]:
+def _grouped(connection: Connection, view: str, ids: Sequence[str]) -> defaultdict[str, list[dict[str, Any]]]:
     groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    # The view's name comes from this file alone.
-    sql = f"SELECT * FROM {view} WHERE {_IN} ORDER BY id"  # noqa: S608
-    for row in connection.execute(sql, (listed,)):
-        groups[str(row["run_id"])].append(_without(dict(row), "id"))
+    for marks, part in listed(ids):
+        # The view's name comes from this file alone.
+        sql = f"SELECT * FROM {view} WHERE run_id IN {marks} ORDER BY id"  # noqa: S608
+        for row in connection.execute(sql, part):
+            groups[str(row["run_id"])].append(_without(dict(row), "id"))
     return groups
 
 
-def _bodies(connection: sqlite3.Connection, listed: str, kind: str) -> defaultdict[str, list[dict[str, Any]]]:
+def _bodies(connection: Connection, ids: Sequence[str], kind: str) -> defaultdict[str, list[dict[str, Any]]]:
     groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    sql = f"SELECT run_id, at, body FROM records WHERE kind = ? AND {_IN} ORDER BY id"  # noqa: S608
-    for row in connection.execute(sql, (kind, listed)):
-        groups[str(row["run_id"])].append({**json.loads(row["body"]), "at": row["at"]})
+    for marks, part in listed(ids):
+        sql = f"SELECT run_id, at, body FROM records WHERE kind = ? AND run_id IN {marks} ORDER BY id"  # noqa: S608
+        for row in connection.execute(sql, (kind, *part)):
+            groups[str(row["run_id"])].append({**json.loads(row["body"]), "at": row["at"]})
     return groups

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import shared_url, verification
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.shared_url import SharedError, SharedUrl
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Spelling
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.verification import Head, Verification
 
 if TYPE_CHECKING:
     import sqlalchemy
 
 # The version of the shared schema that this release reads and writes: the newest file in migrations/versions.
-REVISION = "0001"
+REVISION = "0002"
 LIBRARIES = "pip install 'sqlalchemy>=2.0.36,<3' 'psycopg[binary]>=3.2,<4' 'alembic>=1.14,<2' 'tenacity>=9,<10'"
 
 # SQLSTATEs of our own, raised by the database's triggers.
@@ -68,6 +69,9 @@ class SharedConnection:
 
     The rows of one SELECT must be read to their end, or not at all, before the transaction ends.
     """
+
+    # As the index of migration 0002 is spelt.
+    spelling = Spelling("(body::jsonb ->> 'clients')", "(body::jsonb ->> '{name}')")
 
     def __init__(self, connection: sqlalchemy.Connection) -> None:
         self._connection = connection.execution_options(stream_results=True, max_row_buffer=2000)
@@ -121,11 +125,7 @@ class SharedLedger:
     def verify(self, known: Iterable[Head] = ()) -> Verification:
         """Check every row, and that the heads known from elsewhere are still there."""
         with self.reading() as connection:
-            found = verification.verify(connection)
-            more = [*verification.against(connection, known), *_repeats(connection)]
-        found.faults.extend(fault.text for fault in more)
-        found.first.extend(more)
-        return found
+            return verification.whole(connection, known, _repeats(connection))
 
 
 def verify(url: str, known: Iterable[Head] = ()) -> Verification:

@@ -26,8 +26,8 @@ class SharedError(LedgerError):
 
 
 def is_url(text: str) -> bool:
-    """Whether this names a shared ledger and not a file."""
-    return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text))
+    """Whether this names a shared ledger and not a file, also after somebody has made a path of it."""
+    return bool(re.search(r"(^|/)postgres[a-z0-9+]*:/", text))
 
 
 @dataclass(frozen=True, repr=False)

@@ -18,16 +18,26 @@ import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import location, record, schema
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Spelling
+
+if TYPE_CHECKING:
+    from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.verification import Head, Verification
 
 TIMEOUT = 30.0
 
 
 class LedgerError(RuntimeError):
     """The ledger cannot be read or written; the message names its path."""
+
+
+class LocalConnection(sqlite3.Connection):
+    """SQLite's own, which also tells how it is spoken to."""
+
+    spelling = Spelling(schema.CLIENTS, "json_extract(body, '$.{name}')")
 
 
 class Transaction:
@@ -92,6 +102,11 @@ class Ledger:
         self.path = Path(path).absolute()
         self.timeout = timeout
 
+    @property
+    def shown(self) -> str:
+        """Its name in messages."""
+        return str(self.path)
+
     def create(self) -> None:
         """Make the file where it is missing and bring it to this release's version. Raises LedgerError."""
         try:
@@ -116,8 +131,15 @@ class Ledger:
                         connection.execute("ROLLBACK")
                 raise
 
+    def verify(self, known: Iterable[Head] = ()) -> Verification:
+        """Check every row, page by page, and that the heads known from elsewhere are still there."""
+        # Not for a run that only records: each import costs it.
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import paged, verification
+
+        return verification.whole(paged.PagedConnection(self), known)
+
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[LocalConnection]:
         """A connection that can only read, with one consistent view. Raises LedgerError."""
         # A crash may have left a journal that only a writer can roll back, so read-only is the second choice.
         mode = "rw" if os.access(self.path, os.W_OK) else "ro"
@@ -129,7 +151,7 @@ class Ledger:
             connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
-    def _open(self, mode: str, timeout: float) -> Iterator[sqlite3.Connection]:
+    def _open(self, mode: str, timeout: float) -> Iterator[LocalConnection]:
         # mode=rw never creates: a ledger that vanished during a run must be an error, not a new empty file.
         try:
             connection = sqlite3.connect(
@@ -138,6 +160,7 @@ class Ledger:
                 timeout=timeout,
                 isolation_level=None,
                 check_same_thread=False,
+                factory=LocalConnection,
             )
             try:
                 connection.row_factory = sqlite3.Row

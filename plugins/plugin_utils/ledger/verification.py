@@ -111,6 +111,15 @@ def verify(connection: Connection) -> Verification:
     return Verification(rows, heads, faults, first, {writer: chain.wanted - 1 for writer, chain in chains.items()})
 
 
+def whole(connection: Connection, known: Iterable[Head], more: Iterable[Fault] = ()) -> Verification:
+    """Every row, the heads known from elsewhere, and what else the store found, told as one."""
+    found = verify(connection)
+    extra = [*against(connection, known), *more]
+    found.faults.extend(fault.text for fault in extra)
+    found.first.extend(extra)
+    return found
+
+
 def against(connection: Connection, known: Iterable[Head]) -> list[Fault]:
     """Compare the store with digests kept elsewhere. One fault for each head that the store does not have."""
     faults: list[Fault] = []

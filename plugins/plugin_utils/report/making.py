@@ -19,7 +19,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger impor
     record,
     spot_check,
 )
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Store
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
     contents,
@@ -57,7 +57,7 @@ class Made:
 
 
 def make(
-    ledger: Ledger,
+    store: Store,
     period: Period,
     client: str | None,
     language: str,
@@ -76,7 +76,7 @@ def make(
     """
     start, end = record.stamp(period.start), record.stamp(period.end)
     speaker = Speaker(language, period.zone)
-    with ledger.reading() as connection:
+    with store.reading() as connection:
         known = tuple(reading.clients(connection))
         found = reading.interventions(connection, start, end, client)
         alerts = alert_rows.read(connection, end)
