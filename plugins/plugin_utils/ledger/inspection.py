@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import clients
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import resolution
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.gate import Target
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.resolution import RunFacts
+
+if TYPE_CHECKING:
+    from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.gate import Target
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 _IN_COLLECTION = re.compile(r"ansible_collections/([^/]+)/([^/]+)/playbooks/(.+)\.ya?ml\Z")
@@ -78,9 +80,11 @@ def host_clients(play: Any, host: Any, names: list[str]) -> list[str]:
     """The clients of one host, from its variables and groups. names: all hosts of the play, to resolve them once."""
     from ansible.errors import AnsibleError
 
+    # Asked with its play, Ansible copies every variable once more. So it is asked so only when the play may have a say.
+    own = play if _may_say(play, clients.VARIABLE) else None
     try:
         variables = play.get_variable_manager().get_vars(
-            play=play, host=host, include_hostvars=False, _hosts=names, _hosts_all=names
+            play=own, host=host, include_hostvars=False, _hosts=names, _hosts_all=names
         )
     except AnsibleError:
         # The play itself will fail of it; its groups can still say whose host it is.
@@ -89,6 +93,11 @@ def host_clients(play: Any, host: Any, names: list[str]) -> list[str]:
     if isinstance(value, str) and has_template(value):
         value = _rendered(play, value, host)
     return clients.clients_of(value, [group.get_name() for group in host.get_groups()])
+
+
+def _may_say(play: Any, name: str) -> bool:
+    """Whether the play itself, and not the inventory or the command line, may give this variable a value."""
+    return bool(play.roles or play.get_vars_files()) or name in play.get_vars()
 
 
 def run_facts(playbook: Any, path: str, options: Mapping[str, Any]) -> RunFacts:
@@ -146,6 +155,8 @@ def targets(playbook: Any) -> list[Target]:
 
 def target(play: Any, host: Any, names: list[str]) -> Target:
     """One host of a play. names: all hosts of the play."""
+    from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.gate import Target
+
     groups = frozenset(str(group.get_name()) for group in host.get_groups())
     return Target(host.get_name(), tuple(host_clients(play, host, names)), groups)
 
