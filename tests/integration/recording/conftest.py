@@ -84,7 +84,8 @@ class Playground:
     def run(self, *arguments: str, expect: int = 0, **environ: str) -> str:
         """Run ansible-playbook to its end and check its exit code. Returns what it printed."""
         process = self.start(*arguments, **environ)
-        output = process.communicate(timeout=60)[0]
+        # A ledger that stays locked is waited for twice, half a minute each.
+        output = process.communicate(timeout=180)[0]
         assert process.returncode == expect, output
         return output
 
