@@ -18,13 +18,14 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.life 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.policy import Recipient
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Readable
 
 Query = Callable[[str, tuple[Any, ...]], Sequence[sqlite3.Row]]
 
 _ROWS = "SELECT run_id, host, at, body FROM records WHERE kind = 'alert'"
 
 
-def read(connection: sqlite3.Connection, until: str | None = None) -> list[Alert]:
+def read(connection: Readable, until: str | None = None) -> list[Alert]:
     """Every alert as it was at a moment, oldest first. until: a stored stamp, excluded."""
     sql, parameters = (f"{_ROWS} AND at < ? ORDER BY id", (until,)) if until else (f"{_ROWS} ORDER BY id", ())
     return _alerts(connection.execute(sql, parameters))
@@ -44,7 +45,7 @@ def still_open(query: Query, hosts: Iterable[str]) -> dict[tuple[str, str], Aler
     return {(alert.host, alert.cause): alert for alert in _alerts(query(sql, (wanted,))) if not alert.closed_at}
 
 
-def _alerts(rows: Iterable[sqlite3.Row]) -> list[Alert]:
+def _alerts(rows: Iterable[Any]) -> list[Alert]:
     plain = ({**dict(row), "body": body} for row in rows if isinstance(body := _body(row["body"]), dict))
     return sorted(life.fold(plain), key=lambda alert: (alert.opened_at, alert.host, alert.cause))
 

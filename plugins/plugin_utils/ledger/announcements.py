@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Readable
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import Announcement, Terms, ThirdParty
 
 Query = Callable[[str, tuple[Any, ...]], Sequence[sqlite3.Row]]
@@ -71,7 +72,7 @@ def news(query: Query, announced: Iterable[Mapping[str, Any]], now: datetime, by
     return made
 
 
-def read(connection: sqlite3.Connection, until: str, client: str | None = None) -> list[dict[str, Any]]:
+def read(connection: Readable, until: str, client: str | None = None) -> list[dict[str, Any]]:
     """Every announcement as it was last told before `until` (a stored stamp), with `id` and `recorded_at`, by start."""
     found: dict[str, dict[str, Any]] = {}
     for row in connection.execute(f"{_ROWS} AND at < ? ORDER BY id", (until,)):
