@@ -10,7 +10,6 @@ the look at each server answers.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -18,24 +17,26 @@ from typing import Any
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.access_review.lists import Lists, difference
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.schema import CLIENTS
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Connection
 
-# By the ledger's index of clients.
-SELECT_CLIENT = (
-    f"SELECT run_id, at, host, body FROM records WHERE {CLIENTS} = ? AND kind = '{record.ACCESS_REVIEW}'"  # noqa: S608
-    " AND at < ? ORDER BY at, id"
-)
-_SELECT_CLIENTS = f"SELECT DISTINCT {CLIENTS} AS clients FROM records WHERE kind = '{record.ACCESS_REVIEW}' AND at < ?"  # noqa: S608
+# By the ledger's index of clients, as each store spells it.
+_OF_CLIENT = f"""SELECT run_id, at, host, body FROM records
+  WHERE {{clients}} = ? AND kind = '{record.ACCESS_REVIEW}' AND at < ? ORDER BY at, id"""  # noqa: S608
+_CLIENTS = f"SELECT DISTINCT {{clients}} FROM records WHERE kind = '{record.ACCESS_REVIEW}' AND at < ?"  # noqa: S608
+SELECT_CLIENT = _OF_CLIENT.format(clients=CLIENTS)
 # The worst first.
 STATES = ("never", "objected", "overdue", "changed", "current")
 
 
-def standings(connection: sqlite3.Connection, until: str, client: str | None, today: date) -> list[dict[str, Any]]:
+def standings(connection: Connection, until: str, client: str | None, today: date) -> list[dict[str, Any]]:
     """One for each client whose lists were ever signed off or noted before `until` (a stored stamp), by name."""
-    listed = [row[0] for row in connection.execute(_SELECT_CLIENTS, (until,)).fetchall() if isinstance(row[0], str)]
+    spelt = connection.spelling.clients
+    rows = connection.execute(_CLIENTS.format(clients=spelt), (until,)).fetchall()
+    listed = [row[0] for row in rows if isinstance(row[0], str)]
     wanted = sorted(listed) if client is None else [record.canonical([client])]
     found = []
     for clients in wanted:
-        rows = connection.execute(SELECT_CLIENT, (clients, until)).fetchall()
+        rows = connection.execute(_OF_CLIENT.format(clients=spelt), (clients, until)).fetchall()
         if rows:
             found.append(standing(str(json.loads(clients)[0]), rows, today))
     return found

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
@@ -16,6 +15,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.stat
     used_seconds,
 )
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Connection
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.worked import worked
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Category
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import Agreement, Terms
@@ -25,7 +25,7 @@ _ALWAYS = "9999"
 
 
 def read_statement(
-    connection: sqlite3.Connection,
+    connection: Connection,
     *,
     client: str | None,
     terms: Terms,
@@ -49,9 +49,7 @@ def read_statement(
     return statement(work.values(), client=client, terms=terms, categories=categories, first=first, end=last, now=now)
 
 
-def read_used(
-    connection: sqlite3.Connection, client: str, terms: Terms, categories: Mapping[str, Category]
-) -> dict[str, int]:
+def read_used(connection: Connection, client: str, terms: Terms, categories: Mapping[str, Category]) -> dict[str, int]:
     """Billed seconds that each agreement of this client has used so far, by its id."""
     since = _since(terms, [client])
     work = worked(connection, since, _ALWAYS, client=client, billable=True)

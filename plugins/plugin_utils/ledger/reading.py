@@ -107,12 +107,12 @@ def _run_ids(connection: Connection, filters: Wanted) -> list[str]:
         return [str(run_id) for (run_id,) in connection.execute(sql, parameters)]
     return [
         str(run_id)
-        for marks, part in listed(_runs_of_client(connection, filters.client, filters.start or ""))
+        for marks, part in listed(runs_of_client(connection, filters.client, filters.start or ""))
         for (run_id,) in connection.execute(f"{sql} AND s.run_id IN {marks}", (*parameters, *part))
     ]
 
 
-def _runs_of_client(connection: Connection, client: str, since: str) -> list[str]:
+def runs_of_client(connection: Connection, client: str, since: str) -> list[str]:
     """Runs with a host of that client, or recorded for it by name. A run's rows are never older than its start."""
     found: set[str] = set()
     column = connection.spelling.clients

@@ -71,7 +71,7 @@ class SharedConnection:
     """
 
     # As the index of migration 0002 is spelt.
-    spelling = Spelling("(body::jsonb ->> 'clients')", "(body::jsonb ->> '{name}')")
+    spelling = Spelling("(body::jsonb ->> 'clients')", "({column}::jsonb #>> '{{{path}}}')", ",")
 
     def __init__(self, connection: sqlalchemy.Connection) -> None:
         self._connection = connection.execution_options(stream_results=True, max_row_buffer=2000)

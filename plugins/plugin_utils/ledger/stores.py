@@ -26,11 +26,12 @@ class Spelling:
     """SQL that differs. clients: a row's list of clients as JSON text, spelt as the index on it is."""
 
     clients: str
-    _field: str
+    _value: str
+    _dot: str
 
-    def field(self, name: str) -> str:
-        """A field of a row's body, null when it has none. name: one of this code's own."""
-        return self._field.format(name=name)
+    def field(self, *path: str, of: str = "body") -> str:
+        """A field in the JSON of a column, null when there is none. Columns and names are this code's own."""
+        return self._value.format(column=of, path=self._dot.join(path))
 
 
 class Rows(Protocol):

@@ -6,24 +6,21 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.work import Work, from_records
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.reading import runs_of_client
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Connection, listed
 
 # What is said of a run after it began, in the order in which it was said.
 _SAID = (record.CORRECTED, "annotated")
-_HAS_CLIENT = """ AND (EXISTS (SELECT 1 FROM records h, json_each(h.body, '$.clients') c
-    WHERE h.run_id = i.run_id AND h.kind = 'host' AND c.value = ?)
-  OR EXISTS (SELECT 1 FROM json_each(i.started, '$.clients') n WHERE n.value = ?))"""
-# An exception may put one client's part of a run out of contract, so the gate's word counts, too.
-_MAY_BE_BILLED = """ AND i.check_mode = 0 AND (i.contract = 'out'
-  OR json_extract(i.started, '$.gate.clients') IS NOT NULL)"""
 
 
 def worked(
-    connection: sqlite3.Connection,
+    connection: Connection,
     start: str,
     end: str,
     *,
@@ -35,34 +32,44 @@ def worked(
     client: only those with a host of it; their other hosts are kept, because time is shared with them. billable: only
     those that may use up an agreement.
     """
-    where, values = "i.started_at >= ? AND i.started_at < ?", [start, end]
-    if client is not None:
-        where, values = where + _HAS_CLIENT, [*values, client, client]
+    where = "i.started_at >= ? AND i.started_at < ?"
     if billable:
-        where += _MAY_BE_BILLED
-    # Only texts of this file are put into the statement.
-    sql = f"SELECT * FROM interventions i WHERE {where} ORDER BY i.started_at, i.run_id"  # noqa: S608
+        # An exception may put one client's part of a run out of contract, so the gate's word counts, too.
+        judged = connection.spelling.field("gate", "clients", of="i.started")
+        where += f" AND i.check_mode = 0 AND (i.contract = 'out' OR {judged} IS NOT NULL)"
+    # Only texts of this code are put into the statements.
+    sql = f"SELECT * FROM interventions i WHERE {where}"  # noqa: S608
+    if client is None:
+        rows = connection.execute(sql, (start, end)).fetchall()
+    else:
+        rows = [
+            row
+            for marks, part in listed(runs_of_client(connection, client, start))
+            for row in connection.execute(f"{sql} AND i.run_id IN {marks}", (start, end, *part))
+        ]
+    rows.sort(key=lambda row: (row["started_at"], row["run_id"]))
+    bodies = _bodies(connection, [str(row["run_id"]) for row in rows])
     found: list[Work] = []
-    for row in connection.execute(sql, values).fetchall():
-        rows = _bodies(connection, str(row["run_id"]))
+    for row in rows:
+        said = bodies[str(row["run_id"])]
         found.append(
             from_records(
                 dict(row),
                 json.loads(row["started"]),
                 json.loads(row["ended"] or "{}"),
-                [(host, list(body.get("clients") or [])) for kind, host, body in rows if kind == record.HOST],
-                [body for kind, _host, body in rows if kind == record.GATE],
-                [body for kind, _host, body in rows if kind in _SAID],
+                [(host, list(body.get("clients") or [])) for kind, host, body in said if kind == record.HOST],
+                [body for kind, _host, body in said if kind == record.GATE],
+                [body for kind, _host, body in said if kind in _SAID],
             )
         )
     return found
 
 
-def _bodies(connection: sqlite3.Connection, run_id: str) -> list[tuple[str, str, dict[str, Any]]]:
-    return [
-        (kind, host, json.loads(body))
-        for kind, host, body in connection.execute(
-            "SELECT kind, host, body FROM records WHERE run_id = ? AND kind IN (?, ?, ?, ?) ORDER BY id",
-            (run_id, record.HOST, record.GATE, *_SAID),
-        )
-    ]
+def _bodies(connection: Connection, ids: Sequence[str]) -> defaultdict[str, list[tuple[str, str, dict[str, Any]]]]:
+    groups: defaultdict[str, list[tuple[str, str, dict[str, Any]]]] = defaultdict(list)
+    for marks, part in listed(ids):
+        sql = f"""SELECT run_id, kind, host, body FROM records
+          WHERE kind IN (?, ?, ?, ?) AND run_id IN {marks} ORDER BY id"""  # noqa: S608
+        for run_id, kind, host, body in connection.execute(sql, (record.HOST, record.GATE, *_SAID, *part)):
+            groups[str(run_id)].append((kind, host, json.loads(body)))
+    return groups

@@ -17,7 +17,10 @@ import pytest
 from postgres import OPERATOR_PASSWORD, REPORTER_PASSWORD, Database
 from proxy import Proxy
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.access_review.lists import of_host
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.access_review.signing_off import Signature, sign_off
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
+    announcements,
     by_hand,
     correcting,
     migrating,
@@ -33,6 +36,8 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.share
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import making, period
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.loading import load
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms_checks import parse as terms_of
 from tests.integration.recording.conftest import Playground
 from tests.unit.plugins.plugin_utils.report.conftest import Story, accounts
 
@@ -50,13 +55,23 @@ def lived(path: Path) -> Story:
     both = {"web1": ["acme"], "db1": ["globex"], "both1": ["acme", "globex"]}
     story.run("2026-10-31T23:59:00+00:00", {"web1": ["acme"]})
     first = story.run("2026-11-02T08:00:00+00:00", both, results=seen)
-    second = story.run("2026-11-03T08:00:00+00:00", {"web1": ["acme"]}, "migration", failed="web1")
+    passed = [{"client": "acme", "passed": True, "contract": "out", "agreement": "TC-1"}]
+    second = story.run(
+        "2026-11-03T08:00:00+00:00", {"web1": ["acme"]}, "migration", failed="web1", gate={"clients": passed}
+    )
     story.run("2026-11-04T08:00:00+00:00", {"db1": ["globex"]}, check_mode=True)
     said = by_hand.annotation(ticket="T-1", quote=None, note="As agreed,\nà 10 %", added_seconds=600.0, client=None)
     by_hand.annotate(story.ledger, first, said, by="ada", now=NOW)
     correcting.correct(
         story.ledger, second, by="ada", reason="waited", now=NOW, category=None, note="", duration_seconds=1800.0
     )
+    lists = {"web1": of_host("web1", {"ssh_accounts": [{"name": "ada"}]})}
+    signature = Signature(reviewer="Jeanne", decision="confirmed", by="ada", note=None, every_days=90)
+    sign_off(story.ledger, "acme", lists, signature, NOW)
+    announced = {"clients": ["acme"], "third_party": "Host", "kind": "maintenance", "reference": "M-1", "hosts": []}
+    announced |= {"starts": "2026-11-20T20:00:00.000000Z", "ends": None, "summary": "", "cancelled": False}
+    with story.ledger.transaction() as transaction:
+        transaction.add(announcements.news(transaction.query, [announced], NOW, "ada"))
     # A play that asked for check mode itself.
     recorder = Recorder(story.ledger, now=lambda: NOW, run_id="pretended")
     recorder.start({"playbook": "audit.yml", "check_mode": False, "operator": {"name": "ada"}, "scope": {}})
@@ -129,11 +144,18 @@ def test_a_run_whose_every_task_pretended_is_a_dry_run_in_the_shared_view_too(bo
 @pytest.mark.parametrize("client", [None, "acme"])
 def test_the_report_is_the_same_to_the_byte(both: Both, client: str | None) -> None:
     month, fleet = period.parse("2026-11"), client is None
-    here = making.make(both.local, month, client, "fr", ("csv", "json"), whole_fleet=fleet)
-    there = making.make(both.team, month, client, "fr", ("csv", "json"), whole_fleet=fleet)
+    agreement = {"id": "TC-1", "kind": "time_count", "categories": "all", "hours": 1}
+    agreement |= {"accepted_by": "Jeanne", "accepted_on": "2026-01-05"}
+    terms = terms_of({"version": 1, "clients": {"acme": {"agreements": [agreement]}}})
+    how: dict[str, Any] = {"terms": terms, "categories": load().categories, "whole_fleet": fleet, "now": NOW}
+    here = making.make(both.local, month, client, "fr", ("csv", "json"), **how)
+    there = making.make(both.team, month, client, "fr", ("csv", "json"), **how)
     assert there.report["ledger"]["faults"] == []
     assert asdict(there) == asdict(here)
     assert there.report["summary"]["interventions"] > 1
+    assert [review["client"] for review in there.report["access_reviews"]] == ["acme"]
+    (balance,) = there.report["agreements"]
+    assert balance["used_seconds"] > 0
 
 
 def test_a_teams_report_has_every_controllers_runs_once(database: Database, tmp_path: Path, story: Story) -> None:
