@@ -22,6 +22,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report impor
     standing_tables,
     tables,
     timeline,
+    waiting,
 )
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.tables import Table
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.voices import Pair, Voices
@@ -213,11 +214,13 @@ def _questions(voices: Voices, questions: Sequence[Mapping[str, Any]], every: bo
     made = []
     for question in questions:
         name = f"ask-{question['question']}"
-        table = (
-            tables.interventions(voices, question["runs"], every, name)
-            if question["runs"]
-            else tables.ways(voices, question["ways"], every, name)
-        )
+        part = next(part for part in waiting.PARTS if question[part])
+        table = {
+            "ways": tables.ways,
+            "runs": tables.interventions,
+            "agreements": standing_tables.agreements,
+            "reviews": standing_tables.reviews,
+        }[part](voices, question[part], every, name)
         made.append(
             {
                 "title": voices.word(f"waiting_{question['question']}"),

@@ -75,12 +75,14 @@ def build(
         announcements=announcements.of_period(announced, start),
         checks=access.checks(looks, today),
         left_out=[{"host": look["host"], "count": look["left_out"]} for look in looks if look["left_out"]],
-        questions=waiting.questions(ways, report["obsolete"], runs),
         openly=[run for run in real if run["outcome"] not in {"ok", "no_hosts"} or run["complete"] is False],
         categories=timeline.by_category(real),
         agreements=[] if statement is None else list(statement["agreements"]),
         billed=None if statement is None else statement["total"],
         access_reviews=list(reviews),
+    )
+    report["questions"] = waiting.questions(
+        ways, report["obsolete"], runs, report["agreements"], report["access_reviews"]
     )
     return {**report, "summary": _summary(report)}
 
@@ -167,7 +169,7 @@ def _summary(report: Mapping[str, Any]) -> dict[str, Any]:
         "seconds_in_contract": seconds("in"),
         "seconds_out_of_contract": seconds("out"),
         "seconds": round(sum(run["duration_seconds"] or 0 for run in real), 3),
-        "waiting": sum(len(question["ways"]) + len(question["runs"]) for question in report["questions"]),
+        "waiting": sum(len(question[part]) for question in report["questions"] for part in waiting.PARTS),
         "ways_in": len(report["ways_in"]),
         "troubled": sum(run["outcome"] not in {"ok", "running", "no_hosts"} for run in real),
         "incomplete": number(real, complete=False),

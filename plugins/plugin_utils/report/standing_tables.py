@@ -19,7 +19,9 @@ _HARD = "\u00a0"
 _CHANGES_SHOWN, _NAMES_SHOWN = 12, 8
 
 
-def agreements(voices: Voices, balances: Sequence[Mapping[str, Any]], every_client: bool) -> Table:
+def agreements(
+    voices: Voices, balances: Sequence[Mapping[str, Any]], every_client: bool, name: str = "agreements"
+) -> Table:
     """One line an agreement, with what is left of it at the period's end."""
     word = voices.word
     columns = [
@@ -64,7 +66,7 @@ def agreements(voices: Voices, balances: Sequence[Mapping[str, Any]], every_clie
         if every_client:
             row.insert(0, cell(its["client"]))
         rows.append(row)
-    return Table("agreements", word("agreements"), columns, rows)
+    return Table(name, word("agreements"), columns, rows)
 
 
 def _price(amount: str, currency: str) -> Pair:
@@ -96,7 +98,7 @@ def _left(voices: Voices, seconds: int | None) -> Pair | str:
     return voices.word("agreement_over", time=voices.duration(-seconds))
 
 
-def reviews(voices: Voices, standings: Sequence[Mapping[str, Any]], every_client: bool) -> Table:
+def reviews(voices: Voices, standings: Sequence[Mapping[str, Any]], every_client: bool, name: str = "reviews") -> Table:
     """One line a client: who signed off what, until when, and what has changed since."""
     word = voices.word
     columns = [
@@ -136,7 +138,7 @@ def reviews(voices: Voices, standings: Sequence[Mapping[str, Any]], every_client
         if every_client:
             row.insert(0, cell(its["client"]))
         rows.append(row)
-    return Table("reviews", word("reviews"), columns, rows)
+    return Table(name, word("reviews"), columns, rows)
 
 
 def _changed(voices: Voices, its: Mapping[str, Any]) -> Cell:

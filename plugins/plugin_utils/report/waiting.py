@@ -9,13 +9,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # In the order in which they are asked.
-QUESTIONS = ("agreement", "obsolete", "unmanaged", "expiring", "unnamed")
+QUESTIONS = ("agreement", "quote", "obsolete", "unmanaged", "expiring", "unnamed", "review")
+
+
+# What a question may be about.
+PARTS = ("ways", "runs", "agreements", "reviews")
 
 
 def questions(
-    ways: Iterable[Mapping[str, Any]], obsolete: Iterable[Mapping[str, Any]], runs: Iterable[Mapping[str, Any]]
+    ways: Iterable[Mapping[str, Any]],
+    obsolete: Iterable[Mapping[str, Any]],
+    runs: Iterable[Mapping[str, Any]],
+    agreements: Iterable[Mapping[str, Any]] = (),
+    reviews: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Those that have something: `question` (one of QUESTIONS), `ways` and `runs` that it is about.
+    """Those that have something: `question` (one of QUESTIONS), and the `ways`, `runs`, `agreements` or `reviews` that
+    it is about.
 
     ways: as access.open_ways gives them. obsolete: as model.still_obsolete gives them; they count where no look told
     the whole picture, and what is planned already needs no answer.
@@ -37,11 +46,14 @@ def questions(
         if line["host"] not in pictured and not line["planned"]:
             unseen = {"clients": [], "standing": "obsolete", "expiring": False, "root": False, "ends": None}
             asked["obsolete"].append({**line, **unseen, "seen_at": line["last_found"]})
-    pending = [run for run in runs if _lacks_agreement(run)]
+    about: dict[str, dict[str, list[Mapping[str, Any]]]] = {key: {"ways": found} for key, found in asked.items()}
+    about["agreement"]["runs"] = [run for run in runs if _lacks_agreement(run)]
+    about["quote"]["agreements"] = [each for each in agreements if each["state"] == "not_accepted"]
+    about["review"]["reviews"] = [each for each in reviews if each["state"] != "current"]
     return [
-        {"question": key, "ways": asked[key], "runs": pending if key == "agreement" else []}
+        {"question": key, **{part: about[key].get(part, []) for part in PARTS}}
         for key in QUESTIONS
-        if asked[key] or (key == "agreement" and pending)
+        if any(about[key].values())
     ]
 
 

@@ -299,4 +299,6 @@ WORDS: Mapping[str, str] = {
     "agreement_open": "no limit",
     "agreement_over": "{time} over",
     "agreement_named": "Agreement {number}",
+    "waiting_quote": "These quotes wait for you to accept them.",
+    "waiting_review": "Your access lists are due for review. Are they still right?",
 }

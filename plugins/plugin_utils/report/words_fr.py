@@ -299,4 +299,6 @@ WORDS: Mapping[str, str] = {
     "agreement_open": "sans limite",
     "agreement_over": "dépassé de {time}",
     "agreement_named": "Accord {number}",
+    "waiting_quote": "Ces devis attendent votre accord.",
+    "waiting_review": "La revue de vos listes d'accès est à faire. Sont-elles toujours justes ?",
 }

@@ -87,6 +87,8 @@ def test_what_was_not_accepted_or_is_over_says_so(story: Any) -> None:
     over = {**HOURS, "id": "Q-2", **ACCEPTED, "valid_until": "2026-11-10"}
     states = {each["id"]: each["state"] for each in told(story, HOURS, over).report["agreements"]}
     assert states == {"TC-<1>": "not_accepted", "Q-2": "expired"}
+    [question] = told(story, {**HOURS, **ACCEPTED}, {**HOURS, "id": "Q-3"}).report["questions"]
+    assert (question["question"], [each["id"] for each in question["agreements"]]) == ("quote", ["Q-3"])
     # While the period lasts, its newest record says what day it is.
     states = {each["id"]: each["state"] for each in told(story, HOURS, over, now=WITHIN).report["agreements"]}
     assert states["Q-2"] == "valid"
