@@ -300,5 +300,5 @@ WORDS: Mapping[str, str] = {
     "agreement_over": "dépassé de {time}",
     "agreement_named": "Accord {number}",
     "waiting_quote": "Ces devis attendent votre accord.",
-    "waiting_review": "La revue de vos listes d'accès est à faire. Sont-elles toujours justes ?",
+    "waiting_review": "Vos listes d'accès sont à revoir. Sont-elles toujours justes ?",
 }
