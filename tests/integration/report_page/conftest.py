@@ -152,6 +152,8 @@ def chromium(installed: None) -> Iterator[Any]:
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    # axe looks at every cell of the longest page, and the machine may be busy.
+    driver.set_script_timeout(180)
     yield driver
     driver.quit()
     shutil.rmtree(profile, ignore_errors=True)
