@@ -19,7 +19,7 @@ from typing import Any
 
 import record
 
-NAMES = ("callback", "ledger", "privileged_ips", "ssh_accounts", "vpn_certificates", "ways_in")
+NAMES = ("callback", "ledger", "privileged_ips", "resource_alerts", "ssh_accounts", "vpn_certificates", "ways_in")
 
 
 def say(text: str) -> None:

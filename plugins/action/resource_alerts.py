@@ -15,6 +15,8 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts impor
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import inventory, who
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_path
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.notices.channel import ChannelError
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.notices.smtp import TLS
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import PeriodError, named_zone
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.plain_fields import TermsError
 
@@ -28,9 +30,19 @@ _OBSERVED = {
     "reminders_needed": {"type": "int", "default": 2},
     "recipients": {"type": "list", "elements": "dict", "default": []},
 }
+_SMTP = {
+    "host": {"type": "str", "required": True},
+    "sender": {"type": "str", "required": True},
+    "port": {"type": "int"},
+    "tls": {"type": "str", "choices": list(TLS), "default": "starttls"},
+    "user": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "ca_file": {"type": "path"},
+}
 _OPTIONS = {
     "observed": {"type": "list", "elements": "dict", "required": True, "options": _OBSERVED},
     "directory": {"type": "path"},
+    "smtp": {"type": "dict", "options": _SMTP},
     "provider": {"type": "str", "default": ""},
     "timezone": {"type": "str", "default": "UTC"},
     "ledger": {"type": "path"},
@@ -59,21 +71,23 @@ class ActionModule(ActionBase):
             twice = sorted({one.host for one in observed if sum(one.host == other.host for other in observed) > 1})
             if twice:
                 raise TermsError(f"observed: field 'host' names {twice[0]!r} twice")
-            messenger = None
+            ways: dict[str, messengers.Messenger] = {}
             if options["directory"]:
-                messenger = messengers.DirectoryMessenger(Path(options["directory"]).expanduser())
+                ways["file"] = messengers.DirectoryMessenger(Path(options["directory"]).expanduser())
+            if options["smtp"]:
+                ways["email"] = messengers.MailMessenger(options["smtp"])
             ledger = Ledger(configured_path(options["ledger"]))
             done = watching.watch(
                 ledger,
                 observed,
-                messenger,
+                ways,
                 by=who.operator(variables)["name"],
                 provider=options["provider"],
                 zone=zone,
                 now=datetime.now(UTC),
                 pretend=self._task.check_mode,
             )
-        except (TermsError, PeriodError, LedgerError) as error:
+        except (TermsError, PeriodError, LedgerError, ChannelError) as error:
             raise AnsibleActionFail(f"resource_alerts: {error}") from None
         events = [{"host": event.alert.host, "cause": event.alert.cause, "event": event.event} for event in done.events]
         result.update(

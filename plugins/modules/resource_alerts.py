@@ -71,13 +71,42 @@ options:
         type: int
         default: 2
       recipients:
-        description: Who is told - C(name), C(address), C(language).
+        description: Who is told - C(name), C(address), C(language), and C(means), V(file) or V(email).
         type: list
         elements: dict
         default: []
   directory:
-    description: Where notices are written, one file a recipient and run. Made where it is missing.
+    description: Where notices of the means V(file) are written, one a recipient and run. Made where it is missing.
     type: path
+  smtp:
+    description: The mail server for recipients who are told by e-mail.
+    type: dict
+    suboptions:
+      host:
+        description: The server.
+        type: str
+        required: true
+      sender:
+        description: The sender's address.
+        type: str
+        required: true
+      port:
+        description: The port. The default goes by O(smtp.tls) - 587, 465 or 25.
+        type: int
+      tls:
+        description: V(none) is for a server on this machine, without a password.
+        type: str
+        choices: [starttls, implicit, none]
+        default: starttls
+      user:
+        description: The user, with O(smtp.password).
+        type: str
+      password:
+        description: The password.
+        type: str
+      ca_file:
+        description: The authorities that may vouch for the server. The default is the system's.
+        type: path
   provider:
     description: Who signs the notices.
     type: str

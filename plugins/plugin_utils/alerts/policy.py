@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import plain_fields as plain
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import third_parties
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import LANGUAGES
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.plain_fields import TermsError
 
@@ -22,7 +23,9 @@ KINDS = ("disk", "inodes", "memory", "load", "certificate", "check")
 FALLING = ("memory", "certificate")
 _THRESHOLD = ("kind", "name", "warning", "critical", "margin", "ignore")
 _SCHEDULE = ("deadline_hours", "reminder_hours")
-_RECIPIENT = ("name", "address", "language")
+_RECIPIENT = ("name", "address", "language", "means")
+# How a notice gets there: a file in a directory, or an e-mail.
+MEANS = ("file", "email")
 LONGEST_HOURS = 24 * 366
 
 
@@ -79,11 +82,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Recipient:
-    """Who is told. address: where, as it is written on the notice."""
+    """Who is told, and by which of MEANS. address: where, as it is written on the notice."""
 
     name: str
     address: str = ""
     language: str = "fr"
+    means: str = "file"
 
 
 @dataclass(frozen=True)
@@ -171,9 +175,10 @@ def _schedule(content: Any, where: str) -> Schedule:
 def _recipient(content: Any, where: str) -> Recipient:
     given = {key: value for key, value in plain.mapping(content, where).items() if value is not None}
     fields = plain.mapping(given, where, _RECIPIENT)
-    return Recipient(
-        # One line each: they become the head of a notice.
-        name=" ".join(str(plain.text(fields, "name", where, required=True)).split()),
-        address=" ".join((plain.text(fields, "address", where) or "").split()),
-        language=plain.choice(fields, "language", where, LANGUAGES, "fr"),
-    )
+    # One line each: they become the head of a notice.
+    name = " ".join(str(plain.text(fields, "name", where, required=True)).split())
+    address = " ".join((plain.text(fields, "address", where) or "").split())
+    means = plain.choice(fields, "means", where, MEANS, "file")
+    if means == "email" and not third_parties.EMAIL.match(address):
+        raise TermsError(f"{where} ({name}): field 'address': {address!r} is no e-mail address")
+    return Recipient(name, address, plain.choice(fields, "language", where, LANGUAGES, "fr"), means)

@@ -13,10 +13,15 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import judging, life, policy, rows, wording
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.life import Alert, Event, ToTell
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.messengers import Messenger
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.messengers import Messenger, NotTold
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.speaking import Speaker
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wording import LANGUAGES
+
+_MISSING = {
+    "file": "there is no directory for notices (resource_alerts_directory)",
+    "email": "there is no mail server (resource_alerts_smtp)",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Watched:
 def watch(
     ledger: Ledger,
     observed: Sequence[Observed],
-    messenger: Messenger | None,
+    messengers: Mapping[str, Messenger],
     *,
     by: str,
     provider: str = "",
@@ -54,7 +59,7 @@ def watch(
     now: datetime,
     pretend: bool = False,
 ) -> Watched:
-    """Raises LedgerError, before anybody is told. pretend: nothing is stored and nobody is told."""
+    """Raises LedgerError, before anybody is told. messengers: by means. pretend: nothing is stored, nobody is told."""
     done = Watched()
     if pretend:
         with _reading(ledger) as query:
@@ -66,14 +71,13 @@ def watch(
         transaction.add(rows.of_event(event, now, by) for event in done.events)
     speakers = {language: Speaker(language, zone) for language in LANGUAGES}
     for message in wording.messages(done.tellings, speakers, provider):
-        name = message.recipient.name
-        if messenger is None:
-            done.untold.append(f"{name}: {len(message.about)} alerts: there is no directory for notices")
-            continue
+        name, means = message.recipient.name, message.recipient.means
         try:
-            means, where = messenger.send(message, now)
-        except OSError as error:
-            done.untold.append(f"{name}: {len(message.about)} alerts: {error.strerror or error}")
+            if means not in messengers:
+                raise NotTold(_MISSING[means])
+            where = messengers[means].send(message, now)
+        except NotTold as error:
+            done.untold.append(f"{name}: {len(message.about)} alerts: {error}")
             continue
         done.files += [where] if means == "file" else []
         # After it went: what was not told is never recorded as told, and a cut here tells it twice.

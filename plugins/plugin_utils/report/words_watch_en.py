@@ -53,6 +53,7 @@ WORDS: Mapping[str, str] = {
     "alert_occasion_reminder": "reminder {number}",
     "alert_occasion_overdue": "overdue despite reminders",
     "alert_occasion_closed": "end of the alert",
+    "alert_means_email": "e-mail",
     "alert_means_file": "notice written",
     "notice_subject": "Your servers: {count} alert(s)",
     "notice_greeting": "Dear client,",

@@ -53,6 +53,7 @@ WORDS: Mapping[str, str] = {
     "alert_occasion_reminder": "relance {number}",
     "alert_occasion_overdue": "en retard malgré relances",
     "alert_occasion_closed": "fin de l'alerte",
+    "alert_means_email": "courriel",
     "alert_means_file": "avis écrit",
     "notice_subject": "Vos serveurs : {count} alerte(s)",
     "notice_greeting": "Madame, Monsieur,",

@@ -35,7 +35,7 @@ _MEANS = ("email", "phone", "url")
 _DIRECT = ("reference", "agreed_on", "valid_from", "valid_until", "hosts")
 _ANNOUNCEMENT = ("reference", "kind", "summary", "starts", "ends", "announced_on", "passed_on", "hosts", "cancelled")
 _GLOB = re.compile(r"[*?\[\]]")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
 _PHONE = re.compile(r"\+?[0-9][0-9 ().-]{3,24}\Z")
 
 
@@ -83,7 +83,7 @@ def contact(content: Any, where: str) -> Contact:
     values = {
         name: " ".join((plain.text(fields, name, where, required=name == "name") or "").split()) for name in _CONTACT
     }
-    for name, pattern, example in (("email", _EMAIL, "noc@example.org"), ("phone", _PHONE, "+33 1 99 00 12 34")):
+    for name, pattern, example in (("email", EMAIL, "noc@example.org"), ("phone", _PHONE, "+33 1 99 00 12 34")):
         if values[name] and not pattern.match(values[name]):
             raise TermsError(f"{where}: field '{name}': {values[name]!r} cannot be reached; write it as {example!r}")
     if values["url"] and not re.match(r"https?://[^\s/]+", values["url"]):

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import os
+import socket
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 
 from lab import Host
 
@@ -249,3 +253,49 @@ def test_check_mode_stores_nothing_and_tells_nobody_and_one_hosts_slip_is_named(
     assert wrong.rc != 0
     said = wrong.one(action="infogerance.perimeter.resource_alerts").result["msg"]
     assert f"host {server.name}: thresholds: entry 1 (disk *): field 'critical' (90) would be reached before" in said
+
+
+class Mailbox:
+    """Takes what is sent to it."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.taken.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 taken"
+
+
+def test_an_email_is_told_when_the_server_took_it_and_not_before(ansible_playbook, server, tmp_path):
+    watch = Watch(ansible_playbook, server, tmp_path)
+    box = Mailbox()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mail = Controller(box, hostname="127.0.0.1", port=port)
+    mail.start()
+    options = {
+        "observed": [
+            {
+                "host": server.name,
+                "readings": [{"kind": "disk", "name": "/var", "value": 97.5, "unit": "%"}],
+                "measured": ["disk"],
+                "schedule": {"warning": SOON, "critical": SOON},
+                "recipients": [{"name": "Jeanne", "address": "jm@example.org", "means": "email"}],
+            }
+        ],
+        "smtp": {"host": "127.0.0.1", "port": port, "tls": "none", "sender": "alerts@example.org"},
+    }
+    try:
+        done = watch.task(PLAYBOOK, options).one(action=PLAYBOOK).result
+    finally:
+        mail.stop()
+    (message,) = box.taken
+    assert (message["To"], message["Subject"]) == ("jm@example.org", "Vos serveurs\u00a0: 1 alerte(s)")
+    assert "espace disque de /var, 97,5\u00a0% utilisés" in message.get_content().replace(" %", "\u00a0%")
+    (told,) = done["told"]
+    assert (told["means"], f"<{told['where']}@example.org>") == ("email", message["Message-ID"])
+    # Now nobody listens: the reminder is not recorded as told.
+    later = watch.task(PLAYBOOK, options).one(action=PLAYBOOK).result
+    assert later["told"] == []
+    assert len(later["untold"]) == 1

@@ -51,8 +51,8 @@ class Fleet:
         readings = [] if used is None else [{"kind": "disk", "name": "/var", "value": used, "unit": "%"}]
         known = {"unread": [], "measured": ["disk"], **more}
         one = watching.Observed("web1", ("acme",), readings, policy=policy.parse(declared, "web1"), **known)
-        messenger = messengers.DirectoryMessenger(self.notices)
-        return watching.watch(self.ledger, [one], messenger, by="ada", now=self.now)
+        ways = {"file": messengers.DirectoryMessenger(self.notices)}
+        return watching.watch(self.ledger, [one], ways, by="ada", now=self.now)
 
     @property
     def alert(self) -> life.Alert:
@@ -285,6 +285,10 @@ def test_a_wrong_threshold_is_named(entry, said):
         ({"schedule": {**SCHEDULE, "mild": {}}}, "unknown field 'mild'"),
         ({**DECLARED, "recipients": [{"address": "x"}]}, "recipients: entry 1: field 'name' is missing"),
         ({**DECLARED, "recipients": [{"name": "x", "language": "de"}]}, "field 'language' must be one of"),
+        (
+            {**DECLARED, "recipients": [{"name": "x", "means": "email", "address": "tel"}]},
+            r"recipients: entry 1 \(x\): field 'address': 'tel' is no e-mail address",
+        ),
         ({**DECLARED, "reminders_needed": 0}, "field 'reminders_needed' must be a whole number from 1"),
     ],
 )
