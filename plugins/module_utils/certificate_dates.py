@@ -10,9 +10,9 @@ import glob
 import os
 import re
 import stat
-import subprocess
 
 from .pki.der import DerDamaged, pem_blocks
+from .pki.openssl_command import OpensslFailed, run
 from .resources import Reading, Readings
 
 __all__ = ["COMMON_PLACES", "certificates", "end_of"]
@@ -121,18 +121,14 @@ def _bytes(path: str) -> bytes:
 
 def end_of(der: bytes) -> tuple[datetime.datetime, str]:
     """The last moment of one certificate (DER) and its subject, in openssl's words."""
-    argv = ["openssl", "x509", "-inform", "DER", "-noout", "-enddate", "-subject", "-nameopt", "RFC2253,utf8,-esc_msb"]
-    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"}
+    words = ["x509", "-inform", "DER", "-noout", "-enddate", "-subject", "-nameopt", "RFC2253,utf8,-esc_msb"]
     try:
-        done = subprocess.run(argv, input=der, capture_output=True, env=environment, timeout=20, check=False)
-    except FileNotFoundError:
-        raise _Unusable("the openssl command is not on this server") from None
-    except subprocess.TimeoutExpired:
-        raise _Unusable("openssl did not answer within 20 s") from None
-    text = done.stdout.decode("utf-8", "replace")
+        text = run(words, data=der)
+    except OpensslFailed as error:
+        raise _Unusable(str(error)[:300]) from None
     found = _END.search(text)
-    if done.returncode != 0 or found is None:
-        raise _Unusable("openssl cannot read it")
+    if found is None:
+        raise _Unusable("openssl tells no end of it")
     month, day, hour, minute, second, year = found.groups()
     moment = datetime.datetime(
         int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=datetime.timezone.utc

@@ -27,8 +27,9 @@ class WrongPassword(OpensslFailed):
     """The key could not be opened with the password given."""
 
 
-def run(words: Sequence[str], folder: str | None = None, password: str | None = None) -> str:
+def run(words: Sequence[str], folder: str | None = None, password: str | None = None, data: bytes | None = None) -> str:
     """Run ``openssl`` and return its output (both streams). With a password, ``-passin`` is added and fed by a pipe.
+    ``data`` is what it reads from its standard input.
 
     Raises OpensslFailed on a bad exit code, WrongPassword where that is the cause.
     """
@@ -45,7 +46,8 @@ def run(words: Sequence[str], folder: str | None = None, password: str | None = 
             argv,
             cwd=folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=data,
+            stdin=subprocess.DEVNULL if data is None else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=[receiver] if receiver is not None else [],

@@ -46,11 +46,11 @@ class Fleet:
         self.notices = folder / "notices"
         self.now = START
 
-    def look(self, used: float | None, hours: float = 0, declared: dict[str, Any] = DECLARED, **more: Any) -> Any:
+    def look(self, used: float | None, hours: float = 0, declared: dict[str, Any] | None = None, **more: Any) -> Any:
         self.now += timedelta(hours=hours)
         readings = [] if used is None else [{"kind": "disk", "name": "/var", "value": used, "unit": "%"}]
         known = {"unread": [], "measured": ["disk"], **more}
-        one = watching.Observed("web1", ("acme",), readings, policy=policy.parse(declared, "web1"), **known)
+        one = watching.Observed("web1", ("acme",), readings, policy=policy.parse(declared or DECLARED, "web1"), **known)
         ways = {"file": messengers.DirectoryMessenger(self.notices)}
         return watching.watch(self.ledger, [one], ways, by="ada", now=self.now)
 
