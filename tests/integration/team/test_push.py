@@ -8,12 +8,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from postgres import OPERATOR_PASSWORD, Database
 from proxy import Proxy
 from rows import add, forge
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import messengers, policy, watching
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import outbox, pushing, shared
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 
@@ -29,6 +31,23 @@ def test_each_row_is_pushed_once_and_the_shared_chain_is_whole(database: Databas
     found = shared.verify(database.reporter)
     assert (found.rows, found.faults) == (1234, [])
     assert first.heads == {writer: {"seq": 1234, "digest": digest} for writer, digest in found.heads.items()}
+
+
+def test_alerts_with_what_was_told_reach_the_shared_ledger_whole(database: Database, ledger_with: Make) -> None:
+    ledger = ledger_with(1)
+    declared = {
+        "schedule": {name: {"deadline_hours": 24, "reminder_hours": 6} for name in ("warning", "critical")},
+        "recipients": [{"name": "Jeanne Martin", "address": "jm@example.org"}],
+    }
+    reading = {"kind": "disk", "name": "/var", "value": 97.5, "unit": "%"}
+    look = watching.Observed("web1", ("acme",), [reading], [], ["disk"], policy.parse(declared, "web1"))
+    ways = {"file": messengers.DirectoryMessenger(ledger.path.parent / "notices")}
+    watching.watch(ledger, [look], ways, by="ada", now=datetime(2026, 11, 23, 21, tzinfo=UTC))
+    done = pushing.push(ledger, database.operator)
+    assert (done.problem, done.refused, done.pushed) == ("", [], 3)
+    assert shared.verify(database.reporter).faults == []
+    sql = "SELECT string_agg(body::jsonb ->> 'event', ' ' ORDER BY id) FROM records WHERE kind = 'alert'"
+    assert database.sql(sql).strip() == "opened told"
 
 
 def test_what_was_stored_meanwhile_is_all_that_is_sent(database: Database, ledger_with: Make) -> None:
