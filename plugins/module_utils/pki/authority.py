@@ -326,7 +326,10 @@ class Authority:
         """The new list must be good in itself, and no worse than the old one."""
         lines = index_file.parse_index(data)
         # openssl's clock moved on since the snapshot was taken.
-        fresh = der.read_crl(raw) if raw.strip() else None
+        try:
+            fresh = der.read_crl(raw) if raw.strip() else None
+        except der.DerDamaged as error:
+            raise AuthorityError("the new list was not put in place: it is damaged: %s" % error) from None
         now = max(snapshot.now, fresh.updated) if fresh else snapshot.now
         state, _raw, crl = self.judge_bytes(raw, "the new list", snapshot.ca, lines, now)
         if crl is None or state.word in ALARMING:

@@ -5,10 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from lab.errors import LabError
 from tests.integration.lockout.looking import PENDING, login_key, settled, state
 
 MODULE = "infogerance.perimeter.ssh_accounts"
@@ -82,6 +89,53 @@ def test_a_timer_killed_for_good_is_made_up_for_by_the_next_run(host, ansible, r
     done = reconcile(host, [me, {"name": "alice", "expires": "2020-01-01"}], check=False)
     assert "its timer was lost" in done.result["rolled_back"][0]["why"], done.output
     assert before
+
+
+def test_a_change_whose_controller_dies_is_rolled_back(host, runner, me):
+    """It is a good change: a controller that lives on confirms it within a second."""
+    host.run("mv /usr/sbin/useradd /usr/sbin/useradd.real")
+    slow = '#!/bin/sh\n/usr/sbin/useradd.real "$@"\nuntil [ -e /run/go ]; do sleep 0.1; done\n'
+    host.write("/usr/sbin/useradd", slow, 0o755)
+    before = state(host)
+    arguments = {"accounts": [me, {"name": "alice"}], "confirm_timeout": 10}
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(runner.module, host, MODULE, arguments)
+        while not host.run("getent passwd alice", check=False).stdout:
+            assert not run.done(), run.result()
+        for process in of_the_controller(runner):
+            os.kill(process, signal.SIGKILL)
+        assert isinstance(run.exception(timeout=60), LabError)
+    host.run("touch /run/go")
+    settled(host)
+    assert state(host) == before
+    assert "not confirmed in time" in host.run(f"cat {PENDING}/*/evidence.json").stdout
+
+
+def of_the_controller(runner):
+    """Every process of this run's Ansible, its SSH clients included: they share a configuration of their own."""
+    mark = f"ANSIBLE_CONFIG={runner.config}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in path.read_bytes():
+                yield int(path.parent.name)
+
+
+def test_over_a_connection_without_a_login_nothing_is_armed_and_the_answer_says_so(runner, tmp_path, host):
+    """On this machine itself, with a file and a state directory of the test's own."""
+    state_directory = tmp_path / "state"
+    sink = {"backend": "line_file", "file": str(tmp_path / "allow.conf"), "template": "allow {address};"}
+    arguments = {
+        "addresses": ["198.51.100.7"], "sinks": [sink], "controller": "ignore", "state_directory": str(state_directory),
+    }  # fmt: skip
+    rc, result, output = runner.module(
+        host, "infogerance.perimeter.privileged_ips", arguments, become=False,
+        inventory_vars={"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+    )  # fmt: skip
+    assert rc == 0, output
+    assert "allow 198.51.100.7;" in (tmp_path / "allow.conf").read_text()
+    assert result["confirmation"]["status"].startswith("not applicable: connection"), result["confirmation"]
+    assert "local" in result["confirmation"]["status"]
+    assert not (state_directory / "pending").exists()
 
 
 def test_a_roll_back_killed_half_way_is_finished_by_the_timer(host, ansible, me):

@@ -113,7 +113,7 @@ def test_a_full_disk_leaves_the_old_list(make_vpn):
     assert vpn.server.can_connect("bob")
 
 
-def test_a_full_disk_between_index_and_list_is_finished_later(make_vpn):
+def test_a_full_disk_where_the_server_reads_its_list_stops_the_run_before_any_change(make_vpn):
     vpn = make_vpn("alice", "carol", options={"crl-verify": "/srv/small/crl.pem"}, start=False)
     vpn.host.run("mkdir /srv/small")
     vpn.host.mount_tmpfs("/srv/small", "16k")
@@ -128,6 +128,37 @@ def test_a_full_disk_between_index_and_list_is_finished_later(make_vpn):
     vpn.host.run("rm /srv/small/filler")
     vpn.run(["alice"]).done()
     assert not vpn.server.can_connect("carol")
+
+
+def test_a_disk_that_fills_up_between_index_and_list_leaves_the_old_list_and_is_finished_later(make_vpn):
+    """The probe still finds room, the list does not."""
+    small = "/srv/small"
+
+    def many(ca: Authority) -> None:
+        rows = "".join(f"R\t20560101000000Z\t200101000000Z\t{n:04X}\tunknown\t/CN=old{n}\n" for n in range(4096, 4396))
+        with (ca.folder / "index.txt").open("a") as stream:
+            stream.write(rows)
+        ca.new_crl()
+
+    vpn = make_vpn("alice", "carol", options={"crl-verify": f"{small}/crl.pem"}, start=False, before=many)
+    vpn.pki["crl"] = f"{small}/crl.pem"
+    vpn.host.run(f"mkdir {small}")
+    vpn.host.mount_tmpfs(small, "48k")
+    vpn.host.run(f"cp {vpn.authority.target}/crl.pem {small}/ && chmod 755 {small}")
+    vpn.server.start()
+    before = vpn.host.read(f"{small}/crl.pem")
+    assert len(before) > 8192
+    # One page is left: enough for the probe, not for the list.
+    vpn.host.run(f"dd if=/dev/zero of={small}/filler bs=4k 2>/dev/null; truncate -s -4096 {small}/filler")
+    vpn.run(["alice"]).refused("No space left on device")
+    assert vpn.index().splitlines()[2].startswith("R\t")
+    assert vpn.host.read(f"{small}/crl.pem") == before
+    assert vpn.host.run(f"ls -A {small}").stdout.split() == ["crl.pem", "filler"]
+    assert vpn.server.can_connect("alice")
+    vpn.host.run(f"rm {small}/filler")
+    found = vpn.run(["alice"], obsolete="report").done()
+    assert f"update {small}/crl.pem" in found.actions("applied")
+    assert (vpn.server.can_connect("alice"), vpn.server.can_connect("carol")) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -249,15 +280,35 @@ def test_a_wrong_management_password_is_told(make_vpn):
     assert any("management interface" in alarm for alarm in told.result["alarms"])
 
 
-def test_a_lying_openssl_is_found_out(make_vpn):
-    """openssl says yes and gives a list that lacks the revocation: it is not put in place."""
+def _worse_lists(vpn, tmp_path) -> dict[str, bytes]:
+    """What must never take the place of the list in force, by the reason that is to be told."""
+    ca = vpn.authority
+    old = (ca.folder / "crl.pem").read_bytes()
+    carol = ca.serials["carol"][0]
+    worse = {"lacks": old, "is empty": b"", "damaged": old[:-60]}
+    ca.revoke(carol)
+    worse["expired on"] = ca.expired_crl()
+    worse["is valid from"] = ca.new_crl("-crl_lastupdate", "20900101000000Z", "-crl_nextupdate", "20910101000000Z")
+    ca.revoke(ca.serials["alice"][0])
+    worse["it revokes what must stay"] = ca.new_crl()
+    namesake = Authority.make(tmp_path / "namesake", ["mallory", "carol"])
+    namesake.revoke(namesake.serials["carol"][0])
+    worse["was not signed by this authority"] = namesake.new_crl()
+    return worse
+
+
+def test_a_lying_openssl_is_found_out(make_vpn, tmp_path):
+    """openssl says yes and gives a list that is worse than the one in force: it is not put in place."""
     vpn = make_vpn("alice", "carol")
-    vpn.host.run(f"mv /usr/bin/openssl /usr/bin/openssl.real; cp {vpn.authority.target}/crl.pem /root/old.pem")
+    vpn.host.run("mv /usr/bin/openssl /usr/bin/openssl.real")
     vpn.host.write(
         "/usr/bin/openssl",
-        '#!/bin/sh\ncase "$*" in *-gencrl*) cp /root/old.pem crl.pem; exit 0;; esac\nexec /usr/bin/openssl.real "$@"\n',
+        '#!/bin/sh\ncase "$*" in *-gencrl*) cp /root/lie.pem crl.pem; exit 0;; esac\nexec /usr/bin/openssl.real "$@"\n',
         0o755,
     )
     before = vpn.host.snapshot(["/etc/pki"])
-    vpn.run(["alice"]).refused("not put in place")
-    assert vpn.host.snapshot(["/etc/pki"]) == before
+    for reason, lie in _worse_lists(vpn, tmp_path).items():
+        vpn.host.write("/root/lie.pem", lie)
+        vpn.run(["alice"]).refused("not put in place", reason)
+        assert vpn.host.snapshot(["/etc/pki"]) == before, reason
+    assert vpn.server.can_connect("alice")

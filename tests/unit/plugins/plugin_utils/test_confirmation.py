@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.confirmation import (
+    ConfirmedAction,
     answers,
     attempt_timeout,
     was_cut,
@@ -43,3 +46,12 @@ def test_a_line_that_broke_is_told_from_one_that_never_was() -> None:
     assert was_cut("Data could not be sent to remote host")
     assert not was_cut("Failed to connect to the host via ssh: No route to host")
     assert not was_cut("deploy@192.0.2.1: Permission denied (publickey)")
+
+
+@pytest.mark.parametrize("name", ["ansible.builtin.local", "community.general.chroot", "containers.podman.podman"])
+def test_a_connection_without_a_login_can_not_be_proved_and_that_is_said(name: str) -> None:
+    action = ConfirmedAction.__new__(ConfirmedAction)
+    action._task = SimpleNamespace(check_mode=False, async_val=0)
+    action._connection = SimpleNamespace(ansible_name=name, transport=name)
+    assert action._applicable({}) == f"not applicable: connection {name} is no login that could be proved"
+    assert action._applicable({"confirm": "never"}) == "never: switched off by confirm"
