@@ -55,7 +55,7 @@ class Touched:
 
     ``{"argv": [...], "input": "...", "check": bool, "boot": bool}``: ``check`` false ignores the exit code, ``boot``
     false leaves it out at boot (the service that it speaks to starts later and reads the restored files);
-    ``{"hup": "sshd", "argv": [...], "unit": "ssh"}`` sends SIGHUP, or starts it where it died.
+    ``{"hup": "sshd", "uid": 0, "argv": [...], "unit": "ssh"}`` sends SIGHUP, or starts it where it died.
     """
 
     files: list[tuple[str, int]] = field(default_factory=list)

@@ -339,7 +339,7 @@ def _hang_up(row: dict[str, Any], boot: bool) -> None:
     if row.get("test"):
         # On a configuration that is bad for a reason of its own the daemon would die of the signal.
         subprocess.run(row["test"], check=True, timeout=60, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/")
-    main = main_process(row["hup"])
+    main = main_process(row["hup"], row.get("uid", 0))
     if main:
         os.kill(main, signal.SIGHUP)
     elif row["argv"] and not boot:
@@ -354,14 +354,20 @@ def _hang_up(row: dict[str, Any], boot: bool) -> None:
             )
 
 
-def main_process(name: str) -> int:
-    """The pid of a daemon's main process in our own container; 0 where none runs."""
+def main_process(name: str, uid: int = 0) -> int:
+    """The pid of a daemon's main process in our own container; 0 where none runs.
+
+    ``uid`` is its real one: anybody may give a process a service's name.
+    """
     found: dict[int, tuple[int, int]] = {}
     ours = os.readlink("/proc/self/ns/pid")
     for entry in os.listdir("/proc"):
         with contextlib.suppress(OSError, ValueError, IndexError):
             if not entry.isdigit() or os.readlink("/proc/%s/ns/pid" % entry) != ours:
                 continue
+            with open("/proc/%s/status" % entry, encoding="utf-8", errors="replace") as stream:
+                if not any(line.split()[:2] == ["Uid:", str(uid)] for line in stream):
+                    continue
             with open("/proc/%s/stat" % entry, encoding="utf-8", errors="replace") as stream:
                 text = stream.read()
             fields = text[text.rindex(")") + 2 :].split()

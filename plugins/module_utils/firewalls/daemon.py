@@ -12,7 +12,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pwd
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Mapping
@@ -28,16 +30,21 @@ SLACK = 0.06
 PATIENCE = 8.0
 #: systemd's names, where they differ from the process's.
 UNITS = {"sshd": "ssh", "nrpe": "nagios-nrpe-server"}
+#: Services whose main process is not root's, and the accounts that it may have.
+ROOTLESS = {"nrpe": ("nagios", "nrpe")}
 
 
 class Process(NamedTuple):
-    """One process. ``started`` is in seconds since the epoch, ``ticks`` identifies it together with its number."""
+    """One process. ``started`` is in seconds since the epoch, ``ticks`` identifies it together with its number.
+    ``uid`` is the real one: it says who started it.
+    """
 
     pid: int
     parent: int
     ticks: int
     started: float
     name: str
+    uid: int = 0
 
 
 def _processes(names: frozenset[str]) -> list[Process]:
@@ -59,14 +66,44 @@ def _processes(names: frozenset[str]) -> list[Process]:
             # The host sees the processes of its containers; they read files of their own.
             if name not in names or os.readlink("/proc/%s/ns/pid" % entry) != ours:
                 continue
-        except (OSError, ValueError):
+            uid = _real_uid(entry)
+        except (OSError, ValueError, StopIteration):
             continue
         fields = text[text.rindex(")") + 2 :].split()
         if fields[0] in "ZX":
             continue
         ticks = int(fields[19])
-        found.append(Process(int(entry), int(fields[1]), ticks, booted + ticks / hertz, name))
+        found.append(Process(int(entry), int(fields[1]), ticks, booted + ticks / hertz, name, uid))
     return found
+
+
+def _real_uid(entry: str) -> int:
+    # Not the owner of /proc/<pid>: that is root for a process that only made itself opaque.
+    with open("/proc/%s/status" % entry, encoding="utf-8", errors="replace") as stream:
+        return next(int(line.split()[1]) for line in stream if line.startswith("Uid:"))
+
+
+def _is_believed(process: Process) -> bool:
+    """Anybody may give a process a service's name. Root's own are believed, and those of the service's own account
+    if the program is the service's and root's: what is found here is signalled, and started again as it was."""
+    if process.uid == 0:
+        return True
+    try:
+        accounts = {pwd.getpwnam(name).pw_uid for name in ROOTLESS.get(process.name, ()) if _is_known(name)}
+        program = os.stat("/proc/%d/exe" % process.pid)
+        path = os.readlink("/proc/%d/exe" % process.pid)
+    except OSError:
+        return False
+    own = program.st_uid == 0 and not stat.S_IMODE(program.st_mode) & 0o022
+    return process.uid in accounts and own and os.path.basename(path).split(" ")[0] == process.name
+
+
+def _is_known(account: str) -> bool:
+    try:
+        pwd.getpwnam(account)
+    except KeyError:
+        return False
+    return True
 
 
 class Daemon:
@@ -81,7 +118,7 @@ class Daemon:
 
     def main(self) -> Process | None:
         """The process that the others descend from; the oldest one if there are several. None if nothing runs."""
-        found = _processes(self.names)
+        found = [p for p in _processes(self.names) if _is_believed(p)]
         pids = {p.pid for p in found}
         heads = [p for p in found if p.parent not in pids]
         return min(heads, key=lambda p: p.ticks) if heads else None
@@ -127,7 +164,8 @@ class Daemon:
         main = self.main()
         if main is None:
             return []
-        return [{"hup": main.name, "argv": self.command_of(main), "unit": UNITS.get(main.name, main.name)}]
+        unit = UNITS.get(main.name, main.name)
+        return [{"hup": main.name, "uid": main.uid, "argv": self.command_of(main), "unit": unit}]
 
     def await_workers(self, path: str) -> None:
         """Wait until a worker is younger than the file: the service has taken it. Raises SinkError."""
