@@ -134,7 +134,7 @@ def tried(module_hosts: Any, runner: Any) -> dict[str, Tried]:
             script = Path(__file__).parent.parent / "privileged_ips" / "minifirewall_modern.sh"
             host.copy_in(script, "/usr/local/sbin/minifirewall", 0o755)
         if way.setup:
-            host.run(way.setup % {"us": us} if "%(us)s" in way.setup else way.setup)
+            host.run(way.setup % {"us": us} if "%(us)s" in way.setup else way.setup, timeout=180)
         if way.reads_sshd:
             host.restart_sshd()
         before = state(host, *FILES)
