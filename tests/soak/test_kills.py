@@ -60,11 +60,10 @@ def test_accounts_survive_a_kill_at_every_write(
 def test_addresses_survive_a_kill_at_every_write(mode: str, first: int, step: int, make_host: Any, runner: Any) -> None:
     host = make_host("addresses")
     us = host.run("ip -4 route show default").stdout.split()[2]
-    first = killing.addresses(us, "198.51.100.7", "2001:db8::/48")
-    rc, _result, output = runner.module(host, "infogerance.perimeter.privileged_ips", first)
+    before = killing.addresses(us, "198.51.100.7", "2001:db8::/48")
+    rc, _result, output = runner.module(host, "infogerance.perimeter.privileged_ips", before)
     assert rc == 0, output
-    second = killing.addresses(us, "203.0.113.0/24", "2001:db8:1::/48")
-    killing.send(runner, host, "privileged_ips", second)
+    killing.send(runner, host, "privileged_ips", killing.addresses(us, "203.0.113.0/24", "2001:db8:1::/48"))
     assert kill_everywhere(host, mode, first, step) >= (22 if mode == "auto" else 10)
 
 
