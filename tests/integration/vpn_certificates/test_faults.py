@@ -285,7 +285,7 @@ def _worse_lists(vpn, tmp_path) -> dict[str, bytes]:
     ca = vpn.authority
     old = (ca.folder / "crl.pem").read_bytes()
     carol = ca.serials["carol"][0]
-    worse = {"lacks": old, "is empty": b"", "damaged": old[:-60]}
+    worse = {"lacks": old, "is empty": b"", "no whole PEM block": old[:-60]}
     ca.revoke(carol)
     worse["expired on"] = ca.expired_crl()
     worse["is valid from"] = ca.new_crl("-crl_lastupdate", "20900101000000Z", "-crl_nextupdate", "20910101000000Z")
