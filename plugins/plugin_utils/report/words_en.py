@@ -247,8 +247,8 @@ WORDS: Mapping[str, str] = {
     "list_vpn_certificates": "VPN certificates",
     "reviews": "Access reviews",
     "reviews_about": (
-        "Who has reviewed the declared lists, and when. A review is about the lists; “Who can "
-        "still get in” says what the servers accept."
+        "Who has reviewed the declared lists, and when. A review is about the lists; what the servers accept is told "
+        "under Who can still get in."
     ),
     "review_state_never": "Never reviewed",
     "review_state_objected": "To be corrected",

@@ -158,7 +158,7 @@ def test_what_is_printed_has_every_line_and_no_controls(opened: Open, pages: lis
 def test_agreements_and_reviews_are_told_in_both_languages(opened: Open, pages: list[Path]) -> None:
     driver = opened(page_of(pages, "acme"))
     agreements, reviews = (driver.find_element("id", name) for name in ("agreements", "reviews"))
-    for said in ("80 % utilisés", "Expiré", "En attente d’accord", "1 500,00 EUR"):
+    for said in ("80 % utilisés", "Expiré", "En attente d\u2019accord", "1 500,00 EUR"):
         assert said in agreements.text.replace("\u00a0", " "), said
     for summary in reviews.find_elements("tag name", "summary"):
         summary.click()
