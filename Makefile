@@ -17,7 +17,7 @@ ARGS ?=
 # What tools start by name must be the checkout's, not the system's.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help setup lab-up lab-down demo test $(STAGES) soak faults matrix bench docs build clean format
+.PHONY: help setup lab-up lab-down demo test $(STAGES) soak faults matrix bench docs docs-site build clean format
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench: setup ## Measure against the field: make bench ARGS=callback
 
 docs: setup ## Check the documentation of plugins and roles
 	@$(PYTHON) tools/lint.py docs
+
+docs-site: setup ## Build the documentation's site into build/site
+	@$(PYTHON) tools/docs_site.py
 
 build: setup ## Build the tarball into build/
 	@$(PYTHON) tools/build.py

@@ -19,7 +19,16 @@ from typing import Any
 
 import record
 
-NAMES = ("callback", "ledger", "privileged_ips", "resource_alerts", "ssh_accounts", "vpn_certificates", "ways_in")
+NAMES = (
+    "callback",
+    "ledger",
+    "privileged_ips",
+    "resource_alerts",
+    "scale",
+    "ssh_accounts",
+    "vpn_certificates",
+    "ways_in",
+)
 
 
 def say(text: str) -> None:

@@ -27,7 +27,7 @@ import pythons
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".setup-stamp"
-GROUPS = ("controller", "team", "report", "browser", "dev")
+GROUPS = ("controller", "team", "report", "metrics", "browser", "dev")
 # Raise it when this file changes in a way that old venvs must follow.
 RECIPE = "1"
 # Program -> Debian package. Only what the stages really start.

@@ -15,7 +15,7 @@ name: access_summary
 short_description: The result of an entry-point module as lines to read
 version_added: 0.1.0
 description:
-  - What is obsolete, missing, protected and unmanaged, what was done, and what to do next.
+  - The numbers, bad news first, what was done or would be, what was found and why, and what to do next.
 author:
   - infogerance.perimeter contributors (@infogerance)
 positional: _input
@@ -44,29 +44,35 @@ MOST = 40
 
 
 def access_summary(result: Mapping[str, Any]) -> list[str]:
-    """Lines for a terminal: one an entry with its reason, then what to do next."""
+    """Lines for a terminal: the numbers, bad news, what is done or would be, what was found, what to do next."""
     if not isinstance(result, Mapping) or "entry_point_kind" not in result:
         message = result.get("msg") if isinstance(result, Mapping) else None
         if message:
             return [str(message)]
         raise AnsibleFilterError("access_summary wants the result of an entry-point module")
     counts = result["counts"]
-    numbers = ", ".join(f"{counts[name]} {name}" for name in ("declared", "observed", "planned", "applied"))
-    lines = [f"{result['entry_point_kind']}: {numbers} (plan {result['plan_id'][:12]})"]
+    found = ", ".join(f"{counts[name]} {name}" for name in ("obsolete", "missing", "protected", "unmanaged"))
+    compared = ", ".join(f"{counts[name]} {name}" for name in ("declared", "observed"))
+    done = f"{counts['planned']} to do, {counts['applied']} done" if counts["planned"] else "nothing to do"
+    lines = [f"{result['entry_point_kind']}: {found}; {done} ({compared}, plan {result['plan_id'][:12]})"]
+    for field in ("refused", "alarms", "problems", "unproved"):
+        lines += _cut([f"{field}: {text}" for text in result.get(field) or []])
+    told = result.get("rolled_back") or []
+    lines += _cut([f"rolled back at {r['at']}: {r['why']} ({', '.join(r['actions'][:5])})" for r in told])
     applied = {(a["action"], a["kind"], a["entry"]) for a in result["applied"]}
-    planned = [
-        f"{'done' if (a['action'], a['kind'], a['entry']) in applied else 'plan'}: {_action(a)}" for a in result["plan"]
-    ]
-    lines += _cut(planned)
+    lines += _cut(
+        [
+            f"{'done' if (a['action'], a['kind'], a['entry']) in applied else 'plan'}: {_action(a)}"
+            for a in result["plan"]
+        ]
+    )
+    shown = {(a["kind"], a["entry"]) for a in result["plan"]}
     for field in ("obsolete", "missing", "protected", "unmanaged"):
-        shown = {(a["kind"], a["entry"]) for a in result["plan"]}
         rows = [r for r in result[field] if (r["kind"], r["entry"]) not in shown]
         lines += _cut([f"{field}: {r['kind']} {r['entry']}: {r['reason']}{_since(r)}" for r in rows])
     status = (result.get("confirmation") or {}).get("status", "")
     lines += [f"confirmation: {status}"] if status in ("confirmed", "rolled back", "unknown") else []
-    told = result.get("rolled_back") or []
-    lines += _cut([f"rolled back at {r['at']}: {r['why']} ({', '.join(r['actions'][:5])})" for r in told])
-    for field in ("refused", "alarms", "problems", "access_not_controlled", "notes", "unproved"):
+    for field in ("access_not_controlled", "notes"):
         lines += _cut([f"{field}: {text}" for text in result.get(field) or []])
     return lines + _next(result)
 
@@ -85,14 +91,20 @@ def _cut(lines: list[str]) -> list[str]:
 
 
 def _next(result: Mapping[str, Any]) -> list[str]:
+    """What a reader would do now; nothing where all is well."""
     if result.get("refused"):
         return ["next: nothing was changed; mend the list, or raise the limit that refused it if it is meant"]
+    said = []
+    if result["plan"] and not result["applied"]:
+        said.append("next: this is a look only; run infogerance.perimeter.reconcile to carry it out")
     takes = {a["entry"] for a in result["plan"] if a["action"] in ("disable", "remove")}
     if any(r["entry"] not in takes for r in result["obsolete"] if not r.get("since")):
-        return ["next: set access_obsolete to disable to close what is obsolete"]
-    if result["unmanaged"] and not result["plan"]:
-        return ["next: what is unmanaged is only reported; declare it, or name it in access_manage"]
-    return []
+        said.append("next: set access_obsolete to disable to close what is obsolete")
+    elif any(r.get("since") for r in result["obsolete"]) and not takes:
+        said.append("next: what is disabled is removed with access_obsolete set to remove, after access_grace days")
+    if result["unmanaged"] and not said:
+        said.append("next: what is unmanaged is only reported; declare it, or name it in access_manage")
+    return said
 
 
 class FilterModule:

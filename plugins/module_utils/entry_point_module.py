@@ -29,6 +29,7 @@ from .reconcile import (
     parse_limit,
     plan,
     result,
+    standing,
 )
 from .rollback import Armed, Journal, Touched, arm, left_behind, settle_pending, take_reports
 from .rollback_program import roll_back
@@ -264,6 +265,7 @@ def _outcome(kind: Kind, made: Plan, applied: Sequence[Action], there: There | N
     shape.update(kind.details())
     # After a step that failed half-way nobody has looked: no picture is better than a wrong one.
     if there is not None:
+        shape["left"] = standing(there[2])
         shape["ways_in"], left_out = ways_in(kind.plumbing, *there, kind.opens)
         if left_out:
             shape["ways_in_left_out"] = left_out

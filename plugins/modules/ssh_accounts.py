@@ -281,6 +281,13 @@ counts:
     unmanaged: 0
     planned: 1
     applied: 1
+left:
+  description:
+    - What stands at the end of the run. RV(counts) tells what the plan was made of.
+    - C(disabled) counts obsolete entries that are closed and wait for their removal; C(obsolete) has the others.
+  returned: when the server was looked at to the end
+  type: dict
+  sample: {obsolete: 0, disabled: 1, missing: 0, protected: 1, unmanaged: 0}
 ways_in:
   description:
     - Each way in that the server has now, the declared ones too; what is not declared comes first. At most 500 rows,

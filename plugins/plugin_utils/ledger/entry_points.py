@@ -87,6 +87,12 @@ def extract(result: Mapping[str, Any]) -> EntryPoints:
         "refused": [str(reason)[:_REASON_LIMIT] for reason in refused][:20] if isinstance(refused, list) else [],
         "unreadable": unreadable,
     }
+    left = result.get("left")
+    if isinstance(left, Mapping):
+        review["left"] = {str(key): value for key, value in left.items() if isinstance(value, int)}
+    crl = result.get("crl")
+    if isinstance(crl, Mapping):
+        review["crl"] = {key: str(crl[key])[:_NAME_LIMIT] for key in ("state", "expires") if crl.get(key)}
     rows = result.get("ways_in")
     if isinstance(rows, Sequence) and not isinstance(rows, (str, bytes)):
         kept = [_way_in(row) for row in rows if isinstance(row, Mapping) and row.get("kind") and row.get("entry")]

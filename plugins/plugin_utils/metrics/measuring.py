@@ -1,0 +1,131 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gauges from the ledger: what stands on each server, what was last done for whom, what waits. Only reads."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import outbox
+
+PREFIX = "infogerance_perimeter_"
+STATES = ("obsolete", "disabled", "missing", "protected", "unmanaged")
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """What is measured: name without prefix, in base units, and what it means."""
+
+    name: str
+    help: str
+    unit: str = "1"
+
+
+ENTRIES = Gauge("entries", "Entry points when the server was last looked at, by state.")
+LOOKED = Gauge("last_look_timestamp_seconds", "When the server was last compared with its declared list.", "s")
+SUCCEEDED = Gauge(
+    "last_success_timestamp_seconds",
+    "When the playbook last ended for the client with no host failed or unreachable.",
+    "s",
+)
+RAN = Gauge("last_run_timestamp_seconds", "When the playbook last ended for the client, however it went.", "s")
+CRL = Gauge("crl_expiry_timestamp_seconds", "When the revocation list of the server's authority expires.", "s")
+CRL_STATE = Gauge("crl_current", "1 while the revocation list is fit for service, else 0.")
+OUTBOX = Gauge("outbox_rows", "Rows of the local ledger that the shared one has not acknowledged.")
+GAUGES = (ENTRIES, LOOKED, SUCCEEDED, RAN, CRL, CRL_STATE, OUTBOX)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value with its labels."""
+
+    gauge: Gauge
+    value: float
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def seconds(stamp: str) -> float:
+    """A stored stamp, or a date of a certificate, as seconds since 1970. Raises ValueError."""
+    return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
+def measure(connection: sqlite3.Connection, since: str, client: str | None, targets: Iterable[str]) -> list[Sample]:
+    """All samples, in order of gauges and labels.
+
+    since: a stored stamp; a server or run that was last met before is left out, for it is no part of today's fleet.
+    client: only its hosts and runs, and no outbox. targets: shared ledgers that the settings name.
+    """
+    found = [*_servers(connection, since, client), *_runs(connection, since, client)]
+    if client is None:
+        known = {str(row[0]) for row in connection.execute("SELECT DISTINCT target FROM pushed")}
+        for target in known | set(targets):
+            found.append(Sample(OUTBOX, outbox.waiting(connection, target), {"target": target}))
+    order = {gauge.name: number for number, gauge in enumerate(GAUGES)}
+    return sorted(found, key=lambda sample: (order[sample.gauge.name], sorted(sample.labels.items())))
+
+
+def _servers(connection: sqlite3.Connection, since: str, client: str | None) -> Iterator[Sample]:
+    # SQLite gives the other columns of the row that has the maximum.
+    newest = connection.execute(
+        "SELECT host, body, max(at || printf('%020d', id)) FROM records WHERE kind = 'review' AND at >= ?"
+        " GROUP BY host, json_extract(body, '$.entry_point_kind')",
+        (since,),
+    )
+    for host, text, mark in newest:
+        body = json.loads(text)
+        clients = [str(name) for name in body.get("clients") or []]
+        if client is not None and client not in clients:
+            continue
+        whose = client if client is not None else ",".join(clients)
+        labels = {"client": whose, "host": str(host), "kind": str(body.get("entry_point_kind"))}
+        yield Sample(LOOKED, seconds(str(mark)[:-20]), labels)
+        # Reviews of older releases have no such field; what they counted was the state before the run.
+        left = body.get("left") or body.get("counts") or {}
+        for state in STATES:
+            if isinstance(left.get(state), int):
+                yield Sample(ENTRIES, left[state], {**labels, "state": state})
+        crl = body.get("crl") or {}
+        where = {"client": whose, "host": str(host)}
+        if crl.get("expires"):
+            yield Sample(CRL, seconds(str(crl["expires"])), where)
+        if crl.get("state"):
+            yield Sample(CRL_STATE, float(crl["state"] in ("current", "expiring")), where)
+
+
+def _runs(connection: sqlite3.Connection, since: str, client: str | None) -> Iterator[Sample]:
+    """Judged by the client's own hosts: another client's broken server is no failure of this one's run."""
+    newest_first = connection.execute(
+        "SELECT e.run_id, e.at, json_extract(e.body, '$.outcome') AS outcome,"
+        " json_extract(s.body, '$.playbook') AS playbook"
+        " FROM records e JOIN records s ON s.run_id = e.run_id AND s.kind = 'started'"
+        " WHERE e.kind IN ('ended', 'interrupted') AND e.at >= ? ORDER BY e.at DESC",
+        (since,),
+    ).fetchall()
+    ran: dict[tuple[str, str], str] = {}
+    done: dict[tuple[str, str], str] = {}
+    for run_id, at, outcome, playbook in newest_first:
+        # Work by hand has no playbook.
+        for name, well in _clients_of(connection, run_id).items() if playbook else ():
+            if client in (None, name):
+                ran.setdefault((name, playbook), at)
+                if well and outcome in ("ok", "failed", "unreachable"):
+                    done.setdefault((name, playbook), at)
+    for gauge, moments in ((RAN, ran), (SUCCEEDED, done)):
+        for (name, playbook), at in moments.items():
+            yield Sample(gauge, seconds(at), {"client": name, "playbook": playbook})
+
+
+def _clients_of(connection: sqlite3.Connection, run_id: str) -> dict[str, bool]:
+    """Each client of a run, and whether all its hosts were reached and none failed."""
+    found: dict[str, bool] = {}
+    for clients, verdict in connection.execute(
+        "SELECT clients, verdict FROM intervention_hosts WHERE run_id = ?", (run_id,)
+    ):
+        for name in json.loads(clients or "[]") or [""]:
+            found[str(name)] = found.get(str(name), True) and verdict not in (None, "failed", "unreachable")
+    return found

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gauges out of a ledger, and the file that a collector reads."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import Recorder
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.metrics import measuring, textfile
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.metrics.measuring import Gauge, Sample
+
+SINCE = "2026-11-01T00:00:00.000000Z"
+
+
+def look(ledger: Ledger, at: str, hosts: dict[str, tuple[list[str], str]], **more: Any) -> None:
+    """A run: host -> (clients, status of its one task), and what was seen on each."""
+    ticks = iter(range(1000))
+    moment = datetime.fromisoformat(at)
+    recorder = Recorder(ledger, now=lambda: moment + timedelta(milliseconds=next(ticks)))
+    recorder.start({"playbook": "infogerance.perimeter.audit"})
+    for name, (clients, status) in hosts.items():
+        recorder.host(name, clients)
+        recorder.result(name, status)
+        if status == "ok":
+            recorder.entry_points(name, {"entry_point_kind": "ssh_accounts", "plan_id": "p", **more})
+    recorder.finish("failed" if any(status != "ok" for _, status in hosts.values()) else "ok", None, None)
+
+
+def values(ledger: Ledger, client: str | None = None) -> dict[str, float]:
+    with ledger.reading() as connection:
+        samples = measuring.measure(connection, SINCE, client, ["db/ledger"])
+    return {f"{s.gauge.name}{sorted(s.labels.items())}": s.value for s in samples}
+
+
+def test_the_newest_look_counts_and_one_clients_fault_is_not_anothers(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.create()
+    old = {"web1": (["acme"], "ok"), "gone1": (["acme"], "ok")}
+    look(ledger, "2026-10-01T05:00:00+00:00", old, left={"obsolete": 9})
+    both = {"web1": (["acme"], "ok"), "db1": (["globex"], "ok")}
+    look(ledger, "2026-11-02T05:00:00+00:00", both, left={"obsolete": 2, "missing": 1}, crl={"state": "current"})
+    broken = {"web1": (["acme"], "ok"), "db1": (["globex"], "failed")}
+    expiry = {"state": "stale", "expires": "2026-12-01T00:00:00Z"}
+    look(ledger, "2026-11-03T05:00:00+00:00", broken, left={"obsolete": 0, "missing": 1}, crl=expiry)
+    found = values(ledger)
+    web1 = "('client', 'acme'), ('host', 'web1')"
+    entries = f"entries[{web1}, ('kind', 'ssh_accounts'), ('state', "
+    assert found[f"{entries}'obsolete')]"] == 0
+    assert found[f"{entries}'missing')]"] == 1
+    assert found[f"crl_current[{web1}]"] == 0
+    assert (
+        found[f"crl_expiry_timestamp_seconds[{web1}]"] == datetime.fromisoformat("2026-12-01T00:00+00:00").timestamp()
+    )
+    assert not any("gone1" in name for name in found)
+    playbook = "('playbook', 'infogerance.perimeter.audit')"
+    acme, globex = (f"[('client', '{name}'), {playbook}]" for name in ("acme", "globex"))
+    assert found[f"last_success_timestamp_seconds{acme}"] == found[f"last_run_timestamp_seconds{acme}"]
+    assert found[f"last_run_timestamp_seconds{globex}"] == found[f"last_run_timestamp_seconds{acme}"]
+    assert found[f"last_success_timestamp_seconds{globex}"] < found[f"last_run_timestamp_seconds{globex}"]
+    assert found["outbox_rows[('target', 'db/ledger')]"] > 10
+    alone = values(ledger, "acme")
+    assert alone
+    assert not any("globex" in name or "outbox" in name for name in alone)
+
+
+def test_odd_bytes_in_a_label_stay_within_their_line(tmp_path: Path) -> None:
+    gauge = Gauge("entries", "Entries.")
+    text = textfile.render([Sample(gauge, 1.5, {"host": 'a"b\\c\nd\udcff'}), Sample(gauge, 3, {})])
+    assert text == (
+        "# HELP infogerance_perimeter_entries Entries.\n"
+        "# TYPE infogerance_perimeter_entries gauge\n"
+        'infogerance_perimeter_entries{host="a\\"b\\\\c\\nd?"} 1.5\n'
+        "infogerance_perimeter_entries 3\n"
+    )
+    target = tmp_path / "x.prom"
+    textfile.write(target, text, 0o640)
+    assert (target.read_text(), target.stat().st_mode & 0o777) == (text, 0o640)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.prom"]
