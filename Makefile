@@ -67,7 +67,7 @@ soak: setup ## Long runs: modules killed at their writes over and over, ways in 
 faults: setup ## Bring every fault of a recorded run about, and write the table into docs/ledger.md
 	@$(PYTHON) tests/integration/faults/write_table.py $(ARGS)
 
-matrix: setup ## Recording tests under each supported ansible-core and Python of this machine
+matrix: setup ## Recording and access tests under each supported ansible-core and Python of this machine
 	@$(PYTHON) tools/matrix.py $(ARGS)
 
 bench: setup ## Measure against the field: make bench ARGS=callback

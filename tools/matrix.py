@@ -1,7 +1,9 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the recording tests under every supported ansible-core, with every Python of this machine that it takes.
+"""Run tests under every supported ansible-core, with every Python of this machine that it takes.
+
+Recording, which touches Ansible's inner life; and the role access with all three kinds on lab hosts of Debian 11 to 13.
 
     python tools/matrix.py [--sample] [ARGUMENTS OF pytest ...]
 
@@ -24,6 +26,8 @@ import tree
 # ansible-core -> the oldest and the newest Python that it supports on a controller.
 CORES = {"2.19": ((3, 11), (3, 13)), "2.20": ((3, 12), (3, 14)), "2.21": ((3, 12), (3, 14))}
 PACKAGES = ("pytest>=9.0,<10", "pytest-xdist>=3.8,<4", "ansible-runner>=2.4,<3", "PyYAML>=6", "Jinja2>=3.1")
+#: What is selected by -m, and where.
+LAB = ("soak", "tests/integration/platforms")
 TESTS = ("tests/integration/recording", "tests/integration/faults/test_faults.py")
 SAMPLE = "told_apart or loops_includes or once_on_many_hosts or planted_secret"
 
@@ -67,20 +71,20 @@ def main() -> int:
     if missing:
         print("matrix: no Python on this machine for ansible-core " + ", ".join(sorted(missing)))
     tests = ["tests/integration/recording", "-k", SAMPLE] if arguments.sample else [*TESTS]
-    lines = []
     failed = bool(missing) or not chosen
     for core, interpreter in chosen[:1] if arguments.sample else chosen:
         python = venv(core, interpreter)
         begun = time.monotonic()
-        options = ["-q", "-o", "cache_dir=.cache/matrix/pytest", "-m", "not soak", "-n", "2"]
-        command = [str(python), "-m", "pytest", *options, *tests, *more]
-        done = subprocess.run(command, cwd=tree.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode:
-            print(done.stdout, flush=True)
-            failed = True
-        last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "no output"
-        lines.append("ansible-core %s, Python %d.%d: %s" % (core, *interpreter.version, last.strip("= ")))
-        print("matrix: %s (%.0f s)" % (lines[-1], time.monotonic() - begun), flush=True)
+        for mark, *chosen_tests in [("not soak", *tests)] if arguments.sample else [("not soak", *tests), LAB]:
+            options = ["-q", "-o", "cache_dir=.cache/matrix/pytest", "-m", mark, "-n", "2"]
+            command = [str(python), "-m", "pytest", *options, *chosen_tests, *more]
+            done = subprocess.run(command, cwd=tree.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if done.returncode:
+                print(done.stdout, flush=True)
+                failed = True
+            last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "no output"
+            what = "ansible-core %s, Python %d.%d, %s" % (core, *interpreter.version, chosen_tests[-1])
+            print("matrix: %s: %s (%.0f s)" % (what, last.strip("= "), time.monotonic() - begun), flush=True)
     return 1 if failed else 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import rows
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import outbox
 
 PREFIX = "infogerance_perimeter_"
@@ -37,7 +38,8 @@ RAN = Gauge("last_run_timestamp_seconds", "When the playbook last ended for the 
 CRL = Gauge("crl_expiry_timestamp_seconds", "When the revocation list of the server's authority expires.", "s")
 CRL_STATE = Gauge("crl_current", "1 while the revocation list is fit for service, else 0.")
 OUTBOX = Gauge("outbox_rows", "Rows of the local ledger that the shared one has not acknowledged.")
-GAUGES = (ENTRIES, LOOKED, SUCCEEDED, RAN, CRL, CRL_STATE, OUTBOX)
+ALERTS = Gauge("resource_alerts", "Resource alerts that are not closed, by state; overdue: inaction despite reminders.")
+GAUGES = (ENTRIES, LOOKED, SUCCEEDED, RAN, CRL, CRL_STATE, ALERTS, OUTBOX)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def measure(connection: sqlite3.Connection, since: str, client: str | None, targ
     since: a stored stamp; a server or run that was last met before is left out, for it is no part of today's fleet.
     client: only its hosts and runs, and no outbox. targets: shared ledgers that the settings name.
     """
-    found = [*_servers(connection, since, client), *_runs(connection, since, client)]
+    found = [*_servers(connection, since, client), *_runs(connection, since, client), *_alerts(connection, client)]
     if client is None:
         known = {str(row[0]) for row in connection.execute("SELECT DISTINCT target FROM pushed")}
         for target in known | set(targets):
@@ -95,6 +97,18 @@ def _servers(connection: sqlite3.Connection, since: str, client: str | None) -> 
             yield Sample(CRL, seconds(str(crl["expires"])), where)
         if crl.get("state"):
             yield Sample(CRL_STATE, float(crl["state"] in ("current", "expiring")), where)
+
+
+def _alerts(connection: sqlite3.Connection, client: str | None) -> Iterator[Sample]:
+    # A client that once had an alert goes on being told: a series that ends looks like a monitoring that died.
+    counted: dict[tuple[str, str, str], int] = {}
+    for alert in rows.of_client(rows.read(connection), client):
+        for name in alert.clients or [""]:
+            for state in ("open", "overdue"):
+                key = (name, alert.criticality, state)
+                counted[key] = counted.get(key, 0) + (alert.state == state)
+    for (name, criticality, state), number in counted.items():
+        yield Sample(ALERTS, number, {"client": name, "criticality": criticality, "state": state})
 
 
 def _runs(connection: sqlite3.Connection, since: str, client: str | None) -> Iterator[Sample]:

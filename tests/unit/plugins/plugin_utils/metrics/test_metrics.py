@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import Recorder
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.metrics import measuring, textfile
@@ -66,6 +67,21 @@ def test_the_newest_look_counts_and_one_clients_fault_is_not_anothers(tmp_path: 
     alone = values(ledger, "acme")
     assert alone
     assert not any("globex" in name or "outbox" in name for name in alone)
+
+
+def test_alerts_that_are_not_closed_are_counted_by_state(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.create()
+    opened = {"event": "opened", "cause": "disk:/", "criticality": "critical", "deadline": SINCE, "clients": ["acme"]}
+    with ledger.transaction() as adding:
+        for number, more in enumerate([[], ["overdue"], ["closed"]]):
+            events = [opened, *({"event": event, "cause": "disk:/", "clients": ["acme"]} for event in more)]
+            for step, body in enumerate(events):
+                at = f"2026-11-0{step + 1}T00:00:00.000000Z"
+                adding.add([Entry(f"alert:{number}:{step}", f"a{number}", "alert", at, body, host=f"web{number}")])
+    found = {name: value for name, value in values(ledger, "acme").items() if "resource_alerts" in name}
+    assert sorted(found.values()) == [1, 1]
+    assert found["resource_alerts[('client', 'acme'), ('criticality', 'critical'), ('state', 'overdue')]"] == 1
 
 
 def test_odd_bytes_in_a_label_stay_within_their_line(tmp_path: Path) -> None:
