@@ -29,12 +29,11 @@ from .reconcile import (
     parse_limit,
     plan,
     result,
-    standing,
 )
 from .rollback import Armed, Journal, Touched, arm, left_behind, settle_pending, take_reports
 from .rollback_program import roll_back
 from .state_directory import DEFAULT_ROOT, Busy, StateDirectory, StateError
-from .ways_in import ways_in
+from .ways_in import ways_in, what_is_left
 
 __all__ = ["Kind", "ServerProblem", "confirm_arguments", "policy_arguments", "policy_of", "run"]
 
@@ -265,7 +264,7 @@ def _outcome(kind: Kind, made: Plan, applied: Sequence[Action], there: There | N
     shape.update(kind.details())
     # After a step that failed half-way nobody has looked: no picture is better than a wrong one.
     if there is not None:
-        shape["left"] = standing(there[2])
+        shape["left"] = what_is_left(there[2])
         shape["ways_in"], left_out = ways_in(kind.plumbing, *there, kind.opens)
         if left_out:
             shape["ways_in_left_out"] = left_out

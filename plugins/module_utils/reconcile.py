@@ -42,7 +42,6 @@ __all__ = [
     "plan_id",
     "result",
     "simulate",
-    "standing",
 ]
 
 Key = tuple[str, str]
@@ -335,18 +334,6 @@ def result(kind: str, made: Plan, applied: Sequence[Action] = ()) -> dict[str, A
             "planned": len(made.actions),
             "applied": len(applied),
         },
-    }
-
-
-def standing(seen: Plan) -> dict[str, int]:
-    """How many findings stand at the end of a run. What is disabled and waits for its removal is counted apart."""
-    disabled = sum(1 for finding in seen.obsolete if finding.since)
-    return {
-        "obsolete": len(seen.obsolete) - disabled,
-        "disabled": disabled,
-        "missing": len(seen.missing),
-        "protected": len(seen.protected),
-        "unmanaged": len(seen.unmanaged),
     }
 
 

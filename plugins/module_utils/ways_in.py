@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from .reconcile import Declared, Finding, Key, Observed, Plan
 
-__all__ = ["LIMIT", "ways_in"]
+__all__ = ["LIMIT", "ways_in", "what_is_left"]
 
 #: A list of ten thousand addresses would fill every record; what is left out is counted.
 LIMIT = 500
@@ -81,3 +81,15 @@ def _standing(made: Plan) -> dict[Key, tuple[str, str]]:
         (OBSOLETE, made.obsolete),
     )
     return {(finding.kind, finding.entry): (how, finding.reason) for how, group in groups for finding in group}
+
+
+def what_is_left(seen: Plan) -> dict[str, int]:
+    """How many findings stand at the end of a run. What is disabled and waits for its removal is counted apart."""
+    disabled = sum(1 for finding in seen.obsolete if finding.since)
+    return {
+        "obsolete": len(seen.obsolete) - disabled,
+        "disabled": disabled,
+        "missing": len(seen.missing),
+        "protected": len(seen.protected),
+        "unmanaged": len(seen.unmanaged),
+    }

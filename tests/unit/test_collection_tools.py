@@ -63,12 +63,13 @@ def test_the_stamp_follows_the_wanted_versions() -> None:
 controller = ["a>=1"]
 team = ["t"]
 report = ["r"]
+metrics = ["m"]
 browser = ["s"]
 dev = ["b>=%d"]
 other = ["c"]
 """
     first, second = (setup.wanted(pyproject % number) for number in (1, 2))
-    assert first == ["a>=1", "t", "r", "s", "b>=1"]
+    assert first == ["a>=1", "t", "r", "m", "s", "b>=1"]
     assert setup.fingerprint(first) == setup.fingerprint(setup.wanted(pyproject % 1))
     assert setup.fingerprint(first) != setup.fingerprint(second)
 

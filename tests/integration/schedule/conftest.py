@@ -28,7 +28,7 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def control(module_hosts: Callable[..., Any], runner: Any, tarball: Path) -> Control:
+def control(module_hosts: Callable[..., Any], tarball: Path) -> Control:
     """Both hosts, with the project in place and nothing scheduled yet."""
     server = module_hosts("server")
     # SYS_ADMIN: without it systemd leaves out the fence, and the fence is what is to be tried.
@@ -44,7 +44,8 @@ def control(module_hosts: Callable[..., Any], runner: Any, tarball: Path) -> Con
     host.write("/etc/ssh/ssh_known_hosts", f"{server.address} {public[0]} {public[1]}\n")
     host.write("/srv/fleet/ansible.cfg", CONFIG)
     secret = host.run(
-        "cd /srv/fleet && ansible-vault encrypt_string --vault-password-file /etc/fleet/vault_password deploy"
+        "cd /srv/fleet && ansible-vault encrypt_string --vault-password-file /etc/fleet/vault_password deploy",
+        timeout=300,
     ).stdout
     body = "\n".join(line.strip() for line in secret.strip().split("\n")[1:])
     hosts = {
@@ -59,4 +60,4 @@ def control(module_hosts: Callable[..., Any], runner: Any, tarball: Path) -> Con
     # The login's name comes out of the vault: the run fails unless the password was handed over.
     indented = body.replace("\n", "\n  ")
     host.write("/srv/fleet/group_vars/all.yml", f"ansible_user: !vault |\n  {indented}\n")
-    return Control(host, server, runner)
+    return Control(host, server)

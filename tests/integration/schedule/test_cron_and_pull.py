@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.schedule.control_node import ALICE, PACKAGES, install
 
+pytestmark = pytest.mark.soak
 CRON = "/etc/cron.d/infogerance-perimeter"
 STATUS = "/var/lib/infogerance-perimeter-schedule/status"
 
@@ -60,7 +61,7 @@ def test_a_host_without_systemd_gets_cron_entries_that_pull_and_reconcile_it(mac
         "schedule_notice_command": ["/usr/bin/tee", "/tmp/notice"],
         "schedule_jobs": [{"name": "self", "audit_cron": "7 4 * * *", "reconcile_cron": "*/1 * * * *"}],
     }
-    run = runner.playbook([machine], role(**settings))
+    run = runner.playbook([machine], role(**settings), timeout=900)
     assert run.rc == 0, run.stdout + run.stderr
     audit, reconcile = lines(machine)
     assert audit.startswith("7 4 * * * root ")
@@ -78,14 +79,13 @@ def test_a_host_without_systemd_gets_cron_entries_that_pull_and_reconcile_it(mac
     machine.run("mv /srv/away /srv/repo")
     assert done.returncode != 0
     assert "audit of self" in machine.read("/tmp/notice").decode()
-    again = runner.playbook([machine], role(**settings))
+    again = runner.playbook([machine], role(**settings), timeout=900)
     assert again.stats[machine.name]["changed"] == 0, again.stdout
-    gone = runner.playbook([machine], role(schedule_state="absent"))
+    gone = runner.playbook([machine], role(schedule_state="absent"), timeout=900)
     assert gone.rc == 0, gone.stdout
     assert not machine.exists(CRON)
 
 
-@pytest.mark.soak
 def test_cron_itself_starts_it(machine: Any, runner: Any) -> None:
     settings = {
         "schedule_project": "/srv/repo",
@@ -97,7 +97,7 @@ def test_cron_itself_starts_it(machine: Any, runner: Any) -> None:
     }
     machine.run(f"rm -rf {STATUS}")
     machine.run("service cron start")
-    assert runner.playbook([machine], role(**settings)).rc == 0
+    assert runner.playbook([machine], role(**settings), timeout=900).rc == 0
     deadline = time.monotonic() + 180
     found: dict[str, Any] = {}
     while found.get("outcome") != "ok" and time.monotonic() < deadline:
