@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-# Minutes on a busy machine. What the program itself does is in tests/unit/roles, on every run.
+# Minutes on a busy machine. What the program itself does is in tests/unit/schedule, on every run.
 pytestmark = pytest.mark.soak
 STATE = "/var/lib/infogerance-perimeter-schedule"
 STOP = "/etc/infogerance-perimeter/schedule.stop"
