@@ -58,7 +58,7 @@ class Readings:
 def file_systems(into: Readings, patience: float = PATIENCE, table: str = "/proc/self/mountinfo") -> None:
     """Space and inodes of every local file system, each once, by its shortest mount point."""
     points: dict[str, str] = {}
-    for point, kind, options in Mounts(table).rows:
+    for point, kind, _options in Mounts(table).rows:
         # A later mount over the same place hides the one before.
         points.pop(point, None)
         if kind in EMPTY or point.startswith((SESSIONS, *COVERED)):
@@ -66,7 +66,8 @@ def file_systems(into: Readings, patience: float = PATIENCE, table: str = "/proc
         if kind in REMOTE or kind.split(".", maxsplit=1)[0] in ("fuse", "fuseblk"):
             into.left_out.append({"kind": "disk", "name": shown(point), "why": "another one serves it (%s)" % kind})
             continue
-        if "ro" in options and kind == "overlay" and point != "/":
+        if kind == "overlay" and point != "/":
+            # A container's root: what is full is the file system below it.
             continue
         points[point] = kind
     seen: set[tuple[Any, ...]] = set()
