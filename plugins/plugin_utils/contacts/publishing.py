@@ -95,6 +95,7 @@ def _git(folder: Path, *words: str, more: Mapping[str, str] | None = None) -> st
             errors="replace",
             env=environment,
             timeout=_TIMEOUT,
+            check=False,
         )
     except FileNotFoundError:
         raise PublishingError("git is not installed on the controller") from None
