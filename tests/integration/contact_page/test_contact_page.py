@@ -58,8 +58,14 @@ class Ground:
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "infogerance.perimeter.contact_page"]
         done = subprocess.run(
             [*command, "-i", "localhost,", "-e", "@vars.json", *arguments],
-            cwd=self.path, env=environ, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False,
-        )  # fmt: skip
+            cwd=self.path,
+            env=environ,
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
+        )
         assert done.returncode == expect, done.stdout + done.stderr
         return " ".join(done.stdout.split())
 
