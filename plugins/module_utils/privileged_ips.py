@@ -71,6 +71,7 @@ class PrivilegedIps(Kind):
         self.kept: Mapping[str, Coverage] = {}
         self.memory: dict[str, Any] = {}
         self._owned_texts: dict[str, frozenset[str]] = {}
+        self._changes: tuple[Sequence[Action], dict[str, Change]] | None = None
         self.restored: dict[str, dict[str, str]] = {}
         self.applied = False
         self.controller: str | None = None
@@ -164,6 +165,7 @@ class PrivilegedIps(Kind):
     def observe(self) -> Sequence[Observed]:
         """Every address inside a sink, and those that get in by something that is not ours."""
         self.states = observe_sinks(self.sinks)
+        self._changes = None
         if not self.applied:
             self.drift = differences(self.sinks, self.states)
         found = [Observed(SINK, sink.name, dict(self.states[sink.name].shape), managed=True) for sink in self.sinks]
@@ -301,7 +303,12 @@ class PrivilegedIps(Kind):
     # -- plan -> changes --------------------------------------------------------------------
 
     def changes(self, made: Plan) -> dict[str, Change]:
-        """What the plan means for each sink."""
+        """What the plan means for each sink. Guards, checks and steps ask for it: it is made once a plan."""
+        if self._changes is None or self._changes[0] is not made.actions:
+            self._changes = (made.actions, self._made_of(made))
+        return self._changes[1]
+
+    def _made_of(self, made: Plan) -> dict[str, Change]:
         changes = {sink.name: Change(sink.slots) for sink in self.sinks}
         for action in made.actions:
             if action.kind == SINK:
@@ -309,6 +316,9 @@ class PrivilegedIps(Kind):
                 continue
             for sink in self.sinks:
                 self._change(sink, changes[sink.name], action)
+        for change in changes.values():
+            # Two actions may concern one address.
+            change.take = {slot: list(dict.fromkeys(texts)) for slot, texts in change.take.items()}
         for sink in self.sinks:
             if not sink.overlaps:
                 self._absorb(sink, changes[sink.name])
@@ -333,7 +343,7 @@ class PrivilegedIps(Kind):
         elif self.keeps:
             return
         for slot in sink.slots:
-            if slot != want and may_take and text in state.inside(slot) and text not in change.take[slot]:
+            if slot != want and may_take and text in state.inside(slot):
                 change.take[slot].append(text)
 
     def _absorb(self, sink: Sink, change: Change) -> None:

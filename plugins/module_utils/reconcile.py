@@ -280,14 +280,19 @@ def simulate(
     if made.refused:
         return state
     wanted = {d.key: d for d in declared}
+    # Known beforehand: looking through all entries for each one that goes would be the square of a long list.
+    below: dict[Key, list[Key]] = {}
+    for entry in state.values():
+        if entry.parent is not None:
+            below.setdefault(entry.parent, []).append(entry.key)
     for action in made.actions:
         key = action.key
         if action.action == "purge" or (action.action == "remove"):
             state.pop(key, None)
-            _drop_children(state, key)
+            _drop(state, below.get(key, ()))
         elif action.action == "disable":
             state[key] = replace(state[key], disabled_since=today)
-            _drop_children(state, key)
+            _drop(state, below.get(key, ()))
         elif action.action in ("create", "restore") and key not in state:
             want = wanted.get(key, Declared(*key))
             state[key] = Observed(
@@ -299,13 +304,16 @@ def simulate(
                 person=want.person,
                 staged=want.staged,
             )
+            if want.parent is not None:
+                below.setdefault(want.parent, []).append(key)
         elif action.action in ("enable", "restore"):
             merged = {**state[key].attributes, **(wanted[key].attributes if key in wanted else {})}
             state[key] = replace(state[key], disabled_since=None, attributes=merged)
         elif action.action == "adopt":
             state[key] = replace(state[key], managed=True)
-            for child in [k for k, o in state.items() if o.parent == key]:
-                state[child] = replace(state[child], managed=True)
+            for child in below.get(key, ()):
+                if child in state:
+                    state[child] = replace(state[child], managed=True)
         elif action.action == "update":
             new = {name: pair[1] for name, pair in action.changes.items()}
             state[key] = replace(state[key], attributes={**state[key].attributes, **new})
@@ -547,9 +555,9 @@ def _check_parents(wanted: Mapping[Key, Declared], found: Mapping[Key, Observed]
             raise InvalidEntry(entry.entry, entry.kind, "belongs to %s, which is nowhere" % entry.parent[1])
 
 
-def _drop_children(state: dict[Key, Observed], parent: Key) -> None:
-    for child in [k for k, o in state.items() if o.parent == parent]:
-        del state[child]
+def _drop(state: dict[Key, Observed], children: Iterable[Key]) -> None:
+    for child in children:
+        state.pop(child, None)
 
 
 def _days(start: str, end: str) -> int:

@@ -75,14 +75,14 @@ class SinkState:
         self.shape = dict(shape or {})
         self.outside = list(outside)
         self.notes = list(notes)
+        self._inside: dict[str, frozenset[str]] = {}
 
     def inside(self, slot: str) -> frozenset[str]:
-        """Everything in a slot, in the file or live."""
-        found: frozenset[str] = frozenset()
-        for side in (self.file, self.live):
-            if side is not None:
-                found |= side.get(slot, frozenset())
-        return found
+        """Everything in a slot, in the file or live. Asked for each address: the union is made once."""
+        if slot not in self._inside:
+            sides = [side.get(slot, frozenset()) for side in (self.file, self.live) if side is not None]
+            self._inside[slot] = frozenset().union(*sides)
+        return self._inside[slot]
 
 
 class Change:

@@ -196,6 +196,62 @@ def test_a_failed_write_leaves_the_old_rules_live_and_the_old_file(server: Host,
     assert host.snapshot(["/etc/nftables.d", "/etc/nftables.conf"]) == files
 
 
+def test_however_many_addresses_change_nft_is_called_as_often_and_no_element_is_deleted_alone(
+    server: Host, ips: Any
+) -> None:
+    host = server
+    sinks = [{**NFT, "ports": [22]}]
+    many = ["203.0.113.%d" % n for n in range(1, 61)]
+    ips.ok(host, ["198.51.100.7", *many], sinks)
+    # Before the real one: writes down its words and what it reads.
+    spy = """#!/bin/sh
+echo "nft $*" >> /tmp/spy
+case "$*" in *"-f -"*) tee -a /tmp/spy | /usr/sbin/nft "$@"; exit ;; esac
+exec /usr/sbin/nft "$@"
+"""
+    host.write("/usr/local/sbin/nft", spy, 0o755)
+    calls = []
+    for listed in ([*many[1:], "192.0.2.1"], ["192.0.2.%d" % n for n in range(1, 61)]):
+        host.run("rm -f /tmp/spy")
+        ips.ok(host, ["198.51.100.7", *listed], sinks, obsolete="remove", max_obsolete="100%")
+        assert elements(host, "privileged_ipv4") == {ips.controller, "198.51.100.7", *listed}
+        calls.append([line for line in host.read("/tmp/spy").decode().splitlines() if line.startswith("nft ")])
+    # The second one looks once more before it empties the set: it states all of it.
+    look = "nft -j list table %s" % TABLE
+    assert len(calls[1]) - calls[1].count(look) == len(calls[0]) - calls[0].count(look)
+    assert calls[1].count(look) == calls[0].count(look) + 1
+    assert "delete element" not in host.read("/tmp/spy").decode()
+    assert "dport 22" in host.run("nft list chain %s gate" % TABLE).stdout
+    assert "table inet infogerance_perimeter" in host.read("/etc/nftables.d/infogerance-perimeter.nft").decode()
+
+    # What somebody wrote on an element of his own stays on it.
+    host.run("nft add element %s privileged_ipv4 '{ 203.0.113.200 comment \"ask bob\" }'" % TABLE)
+    ips.ok(host, ["198.51.100.7", "203.0.113.200"], sinks, obsolete="remove", max_obsolete="100%")
+    assert elements_with_comment(host) == [("203.0.113.200", "ask bob")]
+
+
+def elements_with_comment(host: Host) -> list[tuple[str, str]]:
+    found = []
+    for item in json.loads(host.run("nft -j list set %s privileged_ipv4" % TABLE).stdout)["nftables"]:
+        for value in item.get("set", {}).get("elem", []):
+            if isinstance(value, dict) and "comment" in value.get("elem", {}):
+                found.append((value["elem"]["val"], value["elem"]["comment"]))
+    return found
+
+
+@pytest.mark.parametrize("going", [1, 40])
+def test_a_change_that_is_taken_back_leaves_the_set_as_it_was(server: Host, ips: Any, going: int) -> None:
+    host = server
+    many = ["203.0.113.%d" % n for n in range(1, 46)]
+    ips.ok(host, many, [NFT])
+    host.run("echo 'table inet broken { nonsense' >> /etc/nftables.conf")
+    before, files = host.run("nft list ruleset").stdout, host.snapshot(["/etc/nftables.d", "/etc/nftables.conf"])
+    message = ips.fails(host, [*many[going:], "192.0.2.1"], [NFT], obsolete="remove", max_obsolete="100%")
+    assert "sink nftables" in message
+    assert host.run("nft list ruleset").stdout == before
+    assert host.snapshot(["/etc/nftables.d", "/etc/nftables.conf"]) == files
+
+
 def test_a_transaction_that_the_kernel_refuses_changes_nothing(server: Host, ips: Any) -> None:
     host = server
     host.run(["nft", "-f", "-"], input="table inet mine {\n set privileged_ipv4 { type ipv4_addr; }\n}\n")

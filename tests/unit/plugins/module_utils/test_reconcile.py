@@ -276,3 +276,27 @@ def test_an_update_tells_the_fault_and_a_final_removal_has_no_undo():
         ("remove", "not declared"),
     ]
     assert made.actions[1].undo == "none: revoked for good"
+
+
+class Counting(r.Observed):
+    """Counts how often somebody asks what it belongs to."""
+
+    asked = 0
+
+    def __getattribute__(self, name):
+        if name == "parent":
+            Counting.asked += 1
+        return super().__getattribute__(name)
+
+
+def test_twice_as_many_entries_that_go_cost_twice_as_much_and_not_four_times():
+    asked = []
+    for number in (100, 200):
+        Counting.asked = 0
+        observed = [Counting("ip", str(n), managed=True) for n in range(number)]
+        policy = r.Policy(TODAY, obsolete="remove", max_obsolete=r.Limit(100, True), allow_empty=True)
+        made = r.plan([], observed, policy)
+        assert len(made.of("remove")) == number
+        assert r.simulate(observed, made) == {}
+        asked.append(Counting.asked)
+    assert asked[1] <= 2 * asked[0]

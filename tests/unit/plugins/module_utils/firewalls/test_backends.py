@@ -27,13 +27,18 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.mi
     write_value,
 )
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.nftables import (
+    FEW,
     Nftables,
     elements_of,
     outside_rules,
     parse_file,
 )
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.nrpe import read_hosts, write_hosts
-from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.protocol import Change, SinkError
+from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.protocol import (
+    Change,
+    SinkError,
+    SinkState,
+)
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.sshd import Sshd
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.ufw import Ufw, read_tuples
 
@@ -95,6 +100,40 @@ def test_a_transaction_takes_before_it_adds_and_names_each_family_s_set() -> Non
         "add element inet infogerance_perimeter privileged_ipv4 { 192.0.2.0/24 }",
         "add element inet infogerance_perimeter privileged_ipv6 { 2001:db8::1 }",
     ]
+
+
+@pytest.mark.parametrize("number", [FEW + 1, 1000])
+@pytest.mark.parametrize("why_not", ["", "a set of the user's", "an element with a comment"])
+def test_however_many_go_a_set_of_ours_is_filled_anew_and_another_keeps_the_rest(number: int, why_not: str) -> None:
+    """nft sorts an interval set for each element that is deleted: the number of deletes must not grow."""
+    sink = Nftables({"table": "mine"} if "user" in why_not else {}, {})
+    names = ("privileged_ipv4", "privileged_ipv6", "trusted_ipv4", "trusted_ipv6")
+    sink._sets = {name: frozenset() for name in names}
+    sink._dressed = {"privileged_ipv4"} if "comment" in why_not else set()
+    held = ["10.0.%d.%d" % divmod(n, 250) for n in range(number + 5)]
+    change = Change(sink.slots)
+    change.take["privileged"] = held[5:]
+    change.add["privileged"] = ["192.0.2.7"]
+    state = SinkState(live={"privileged": frozenset([*held, "2001:db8::1"]), "trusted": frozenset()})
+    script = sink.script(state, change)
+    deleted = sum(line.count(",") + 1 for line in script.splitlines() if line.startswith("delete element"))
+    where = "%s %s privileged_ipv4" % (sink.family, sink.table)
+    if why_not:
+        assert deleted == number
+        assert "flush" not in script
+        assert "add element %s { 192.0.2.7 }" % where in script
+    else:
+        assert deleted == 0
+        assert script.splitlines()[1:] == [
+            "flush set %s" % where,
+            "add element %s { %s }" % (where, ", ".join(sorted([*held[:5], "192.0.2.7"]))),
+        ]
+
+
+def test_what_is_inside_a_slot_is_put_together_once() -> None:
+    state = SinkState(file={"a": frozenset(["x"])}, live={"a": frozenset(["y"])})
+    assert state.inside("a") == {"x", "y"}
+    assert state.inside("a") is state.inside("a")
 
 
 def test_other_tables_that_accept_an_address_are_told() -> None:
