@@ -18,7 +18,7 @@ from .firewalls.protocol import ABSENT, LISTS, READY, Change, Sink, SinkError, S
 from .privileged_list import Entry, Rules, collapse, read_entries, settle
 from .reconcile import REPORT, TAKES, Action, Declared, Guard, InvalidEntry, Observed, Plan, Policy
 from .rollback import Touched
-from .sink_states import describe, differences, networks_of, observe_sinks, presence, told_of
+from .sink_states import describe, differences, networks_of, observe_sinks, placed, told_of
 from .state_directory import StateDirectory
 
 __all__ = ["PrivilegedIps", "arguments", "canonical_names"]
@@ -184,16 +184,25 @@ class PrivilegedIps(Kind):
                 for sink in self.sinks
             ):
                 texts[text] = None
-        above = Coverage(entry.network for entry in self.active.values())
+        # An index of ten thousand costs: only where something undeclared asks it.
+        loose = inside.difference(self.active)
+        above = Coverage(entry.network for entry in self.active.values()) if loose else Coverage()
+        where = {
+            sink.name: (
+                placed(self.states[sink.name].file, sink.slots),
+                placed(self.states[sink.name].live, sink.slots),
+            )
+            for sink in self.sinks
+        }
         for text in texts:
-            managed, attributes = self._place(text, kept)
+            managed, attributes = self._place(text, where, kept)
             found.append(
                 Observed(
                     IP,
                     text,
                     attributes,
                     managed=managed,
-                    protected=self._protected(text, above) if text in inside and text not in self.active else None,
+                    protected=self._protected(text, above) if text in loose else None,
                     person=self._owner(text),
                 )
             )
@@ -221,28 +230,35 @@ class PrivilegedIps(Kind):
             wanted = self.desired[sink.name]
             texts = []
             for slot in sink.slots:
+                loose = self.states[sink.name].inside(slot).difference(wanted)
+                if not loose:
+                    continue
                 # What a declared network takes the place of goes, even where nothing else is taken.
                 absorbing = Coverage(networks_of(text for text, place in wanted.items() if place == slot))
-                for text in self.states[sink.name].inside(slot):
+                for text in loose:
                     networks = networks_of([text])
                     if networks and all(network in absorbing for network in networks):
                         continue
-                    stays = self.keeps or not self._owned(sink, text) or text in self.params["protect"]
-                    if stays and text not in wanted:
+                    if self.keeps or not self._owned(sink, text) or text in self.params["protect"]:
                         texts.append(text)
             kept[sink.name] = Coverage(networks_of(texts))
         return kept
 
-    def _place(self, text: str, kept: Mapping[str, Coverage]) -> tuple[bool, dict[str, str]]:
+    def _place(
+        self,
+        text: str,
+        where: Mapping[str, tuple[Mapping[str, str] | None, Mapping[str, str] | None]],
+        kept: Mapping[str, Coverage],
+    ) -> tuple[bool, dict[str, str]]:
         """Whether the text is ours to take, and where it is."""
         owned, places = [], 0
         attributes: dict[str, str] = {}
         network = self.active[text].network if text in self.active else None
         for sink in self.sinks:
-            state = self.states[sink.name]
-            file, live = presence(state, sink.slots, text)
-            here = any(side not in (None, ABSENT) for side in (file, live))
-            if here:
+            in_file, in_live = where[sink.name]
+            file = None if in_file is None else in_file.get(text, ABSENT)
+            live = None if in_live is None else in_live.get(text, ABSENT)
+            if file not in (None, ABSENT) or live not in (None, ABSENT):
                 places += 1
                 owned.append(self._owned(sink, text))
             want = self.desired[sink.name].get(text)

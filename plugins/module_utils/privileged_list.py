@@ -8,6 +8,7 @@ Pure: no server, no clock, no resolver of its own.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable
@@ -43,7 +44,7 @@ class Entry:
     ticket: str | None = None
     expires: str | None = None
 
-    @property
+    @functools.cached_property
     def text(self) -> str:
         """The canonical notation, which is the entry's name."""
         return str(self.network)

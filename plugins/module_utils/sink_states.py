@@ -10,9 +10,9 @@ from typing import Any
 
 from .addresses import Network, lenient, span
 from .entry_point_module import ServerProblem
-from .firewalls.protocol import ABSENT, READY, Sink, SinkError, SinkState
+from .firewalls.protocol import ABSENT, READY, Sink, SinkError, SinkState, Slots
 
-__all__ = ["describe", "differences", "networks_of", "observe_sinks", "presence", "told_of"]
+__all__ = ["describe", "differences", "networks_of", "observe_sinks", "placed", "told_of"]
 
 
 def networks_of(texts: Iterable[str]) -> list[Network]:
@@ -32,19 +32,19 @@ def networks_of(texts: Iterable[str]) -> list[Network]:
     return found
 
 
-def _join(slots: Sequence[str]) -> str:
-    return "+".join(slots) or ABSENT
-
-
-def presence(state: SinkState, slots: Sequence[str], text: str) -> tuple[str | None, str | None]:
-    """The slots that hold the text: in the file, and live. None where the sink has no such side."""
-    sides: list[str | None] = []
-    for side in (state.file, state.live):
-        if side is None:
-            sides.append(None)
-        else:
-            sides.append(_join([slot for slot in slots if slot in side and text in side[slot]]))
-    return sides[0], sides[1]
+def placed(side: Slots | None, slots: Sequence[str]) -> dict[str, str] | None:
+    """Every text of one side of a sink, and the slots that hold it, joined. None where the sink has no such side."""
+    if side is None:
+        return None
+    found: dict[str, str] = {}
+    for slot in slots:
+        texts = side.get(slot, frozenset())
+        if not found:
+            found = dict.fromkeys(texts, slot)
+            continue
+        for text in texts:
+            found[text] = "%s+%s" % (found[text], slot) if text in found else slot
+    return found
 
 
 def told_of(file: str | None, live: str | None) -> str:
@@ -77,9 +77,11 @@ def differences(sinks: Sequence[Sink], states: Mapping[str, SinkState]) -> list[
         texts: set[str] = set()
         for slot in sink.slots:
             texts |= state.file.get(slot, frozenset()) ^ state.live.get(slot, frozenset())
-        for text in sorted(texts):
-            file, live = presence(state, sink.slots, text)
-            rows.append({"sink": sink.name, "entry": text, "file": str(file), "live": str(live)})
+        if texts:
+            file, live = placed(state.file, sink.slots) or {}, placed(state.live, sink.slots) or {}
+            for text in sorted(texts):
+                row = {"file": file.get(text, ABSENT), "live": live.get(text, ABSENT)}
+                rows.append({"sink": sink.name, "entry": text, **row})
     return rows
 
 

@@ -43,7 +43,7 @@ def ways_in(
     for entry in found.values():
         if entry.parent is not None:
             below.setdefault(entry.parent, Counter())[entry.kind] += 1
-    rows: list[dict[str, Any]] = []
+    there: list[tuple[str, str, Observed]] = []
     for key, entry in found.items():
         how, why = standing.get(key, (DECLARED, ""))
         if entry.parent is not None:
@@ -53,25 +53,28 @@ def ways_in(
                 continue
         elif entry.kind in plumbing:
             continue
-        want = wanted.get(key)
+        there.append((DISABLED if entry.disabled_since else how, why, entry))
+    # What is not as it should be comes first: it is the last to be left out.
+    there.sort(key=lambda one: one[0] == DECLARED)
+    rows = []
+    for how, why, entry in there[:LIMIT]:
+        want = wanted.get(entry.key)
         row: dict[str, Any] = {
             "kind": entry.kind,
             "entry": entry.entry,
             "person": (want.person if want else None) or entry.person,
-            "standing": DISABLED if entry.disabled_since else how,
+            "standing": how,
             "expires": (want.expires if want else None) or entry.attributes.get("expires"),
         }
         if why:
             row["reason"] = why
         if entry.disabled_since:
             row["since"] = entry.disabled_since
-        if key in below:
-            row["has"] = dict(sorted(below[key].items()))
+        if entry.key in below:
+            row["has"] = dict(sorted(below[entry.key].items()))
         row.update(more(entry))
         rows.append(row)
-    # What is not as it should be comes first: it is the last to be left out.
-    rows.sort(key=lambda row: row["standing"] == DECLARED)
-    return rows[:LIMIT], max(0, len(rows) - LIMIT)
+    return rows, max(0, len(there) - LIMIT)
 
 
 def _standing(made: Plan) -> dict[Key, tuple[str, str]]:

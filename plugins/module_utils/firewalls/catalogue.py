@@ -7,45 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable
+from typing import Any
 
-from .apache import Apache
 from .command import attempt, find
-from .fail2ban import Fail2ban
-from .firewalld import Firewalld
-from .ipset import Ipset
 from .kept_file import read_text
-from .line_file import LineFile
-from .minifirewall import FILE as MINIFIREWALL_FILE
-from .minifirewall import Minifirewall
-from .nftables import Nftables
-from .nginx import Nginx
-from .nrpe import FILE as NRPE_FILE
-from .nrpe import Nrpe
 from .protocol import LISTS, Sink, SinkError
-from .sshd import FILE as SSHD_FILE
-from .sshd import Sshd
-from .ufw import Ufw
 
-__all__ = ["BACKENDS", "SIDES", "argument", "build", "detect"]
+__all__ = ["SETTINGS", "SIDES", "argument", "build", "detect", "sink_class"]
 
 SIDES = ("file", "live")
-BACKENDS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Sink]] = {
-    sink.backend: sink
-    for sink in (
-        Apache,
-        Fail2ban,
-        Firewalld,
-        Ipset,
-        LineFile,
-        Minifirewall,
-        Nftables,
-        Nginx,
-        Nrpe,
-        Sshd,
-        Ufw,
-    )
-}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}\Z", re.ASCII)
 #: Which settings belong to which backend. A setting for another backend is a mistake that would pass unseen.
 SHARED = {"backend", "name", "lists", "manage"}
@@ -64,6 +34,55 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 }
 
 
+def sink_class(backend: str) -> type[Sink]:
+    """The class behind a name. A server compiles each file that it imports anew in each run: only what is named."""
+    if backend == "apache":
+        from .apache import Apache
+
+        return Apache
+    if backend == "fail2ban":
+        from .fail2ban import Fail2ban
+
+        return Fail2ban
+    if backend == "firewalld":
+        from .firewalld import Firewalld
+
+        return Firewalld
+    if backend == "ipset":
+        from .ipset import Ipset
+
+        return Ipset
+    if backend == "line_file":
+        from .line_file import LineFile
+
+        return LineFile
+    if backend == "minifirewall":
+        from .minifirewall import Minifirewall
+
+        return Minifirewall
+    if backend == "nftables":
+        from .nftables import Nftables
+
+        return Nftables
+    if backend == "nginx":
+        from .nginx import Nginx
+
+        return Nginx
+    if backend == "nrpe":
+        from .nrpe import Nrpe
+
+        return Nrpe
+    if backend == "sshd":
+        from .sshd import Sshd
+
+        return Sshd
+    if backend == "ufw":
+        from .ufw import Ufw
+
+        return Ufw
+    raise SinkError("%r is no backend; there are auto, %s" % (backend, ", ".join(sorted(SETTINGS))))
+
+
 def argument() -> dict[str, Any]:
     """Argument spec of the option ``sinks``."""
     return {
@@ -71,7 +90,7 @@ def argument() -> dict[str, Any]:
         "elements": "dict",
         "default": [{"backend": "auto"}],
         "options": {
-            "backend": {"type": "str", "required": True, "choices": ["auto"] + sorted(BACKENDS)},
+            "backend": {"type": "str", "required": True, "choices": ["auto", *sorted(SETTINGS)]},
             "name": {"type": "str"},
             "lists": {"type": "list", "elements": "str", "choices": list(LISTS)},
             "manage": {"type": "str", "choices": ["ours", "all"]},
@@ -111,16 +130,15 @@ def build(rows: Sequence[Mapping[str, Any]], memory: Mapping[str, Any]) -> list[
                     continue
                 raise SinkError("two sinks have the name %s: give one of them another" % name)
             known = memory.get(name, {})
-            sinks.append(BACKENDS[one["backend"]](one, known if known.get("backend") == one["backend"] else {}))
+            sinks.append(sink_class(one["backend"])(one, known if known.get("backend") == one["backend"] else {}))
     if not sinks:
         raise SinkError("no sink is named")
     return sinks
 
 
 def _check(settings: Mapping[str, Any]) -> None:
-    backend = settings.get("backend")
-    if backend not in BACKENDS:
-        raise SinkError("%r is no backend; there are auto, %s" % (backend, ", ".join(sorted(BACKENDS))))
+    backend = str(settings.get("backend"))
+    sink_class(backend)
     foreign = sorted(set(settings) - SHARED - set(SETTINGS[backend]))
     if foreign:
         raise SinkError("%s: %s is no setting of this backend" % (backend, ", ".join(foreign)))
@@ -142,6 +160,13 @@ def detect() -> list[dict[str, Any]]:
 
     A front end is preferred to what it drives. An allow file must exist: nothing is a sink that nobody prepared.
     """
+    from .apache import Apache
+    from .minifirewall import FILE as MINIFIREWALL_FILE
+    from .nginx import Nginx
+    from .nrpe import FILE as NRPE_FILE
+    from .sshd import FILE as SSHD_FILE
+    from .ufw import Ufw
+
     found: list[dict[str, Any]] = []
     if read_text(MINIFIREWALL_FILE) is not None:
         found.append({"backend": "minifirewall"})

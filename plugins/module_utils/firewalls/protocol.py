@@ -28,6 +28,7 @@ __all__ = [
     "Sink",
     "SinkError",
     "SinkState",
+    "Slots",
     "Undo",
 ]
 

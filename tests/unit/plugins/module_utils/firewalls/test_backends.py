@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -404,12 +406,24 @@ def test_two_sinks_of_one_name_are_refused() -> None:
 
 
 def test_every_backend_says_what_it_is_and_has_its_settings() -> None:
-    assert set(catalogue.BACKENDS) == set(catalogue.SETTINGS)
-    assert {"nftables", "ipset", "ufw", "firewalld", "minifirewall"} == {
-        name
-        for name, made in catalogue.BACKENDS.items()
-        if made.gates  # type: ignore[attr-defined]
-    }
+    made = {name: catalogue.sink_class(name) for name in catalogue.SETTINGS}
+    assert {sink.backend: sink for sink in made.values()} == made
+    assert {name for name, sink in made.items() if sink.gates} == {
+        "nftables", "ipset", "ufw", "firewalld", "minifirewall"
+    }  # fmt: skip
+
+
+def test_a_run_loads_the_backends_that_are_named_and_no_other() -> None:
+    ours = "ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls"
+    script = (
+        "import sys\n"
+        f"from {ours} import catalogue\n"
+        "catalogue.build([{'backend': 'nftables'}], {})\n"
+        f"print(*sorted(n.rpartition('.')[2] for n in sys.modules if n.startswith('{ours}.')))\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "nftables" in said
+    assert not {"apache", "ufw", "firewalld", "minifirewall", "nrpe", "fail2ban"} & set(said)
 
 
 @given(addresses)
