@@ -13,7 +13,17 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses im
 from .command import attempt, find, must
 from .protocol import Outside, SinkError
 
-__all__ = ["Rule", "accepted", "list_chain", "read_rules", "restore_all", "save_all", "transaction", "tried"]
+__all__ = [
+    "Rule",
+    "accepted",
+    "list_chain",
+    "read_rules",
+    "restore_all",
+    "save_all",
+    "script_of",
+    "transaction",
+    "tried",
+]
 
 PROGRAMS = {"ipv4": "iptables", "ipv6": "ip6tables"}
 
@@ -89,9 +99,13 @@ def transaction(family: str, lines: list[str], test: bool = False) -> None:
     """Lines of the filter table, all or none. Raises SinkError."""
     if not lines:
         return
-    script = "*filter\n%s\nCOMMIT\n" % "\n".join(lines)
     options = ["--noflush", "-w"] + (["--test"] if test else [])
-    must([PROGRAMS[family] + "-restore"] + options, script)
+    must([PROGRAMS[family] + "-restore"] + options, script_of(lines))
+
+
+def script_of(lines: list[str]) -> str:
+    """What ``iptables-restore --noflush`` reads."""
+    return "*filter\n%s\nCOMMIT\n" % "\n".join(lines)
 
 
 def tried(steps: list[tuple[str, list[str]]], back: list[tuple[str, list[str]]]) -> None:

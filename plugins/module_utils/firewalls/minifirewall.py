@@ -3,27 +3,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """minifirewall: TRUSTEDIPS and PRIVILEGIEDIPS of its configuration, and the chains it makes of them.
 
-It has no reload: a restart takes all rules away, with policy ACCEPT, and a start that fails leaves it so.
-Therefore every word of both values is looked at before, the whole live state is saved, and put back at once
-if the restart fails or does not give the rules that it should.
+It has no reload: a restart takes all rules away, fail2ban's too, with policy ACCEPT, and a start that fails leaves it
+so. Under systemd a unit that failed, or was started by hand, can't even be restarted: its start meets the old chains.
+Therefore it is not restarted: the rules that it would make of the lists are put into its chains, one transaction a
+family, and the file says the same.
+
+Only before 25.05, with DOCKER='on', do the lists reach further than that (rules for each port). There it is restarted:
+the whole live state is saved, and put back at once if the restart fails or does not give the rules that it should.
 """
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses import Network, is_hostname, lenient
 
 from .command import attempt, find, later, must
-from .iptables_rules import PROGRAMS, list_chain, restore_all, save_all
+from .iptables_rules import (
+    PROGRAMS,
+    Rule,
+    list_chain,
+    read_rules,
+    restore_all,
+    save_all,
+    script_of,
+    transaction,
+    tried,
+)
 from .kept_file import Replaced, read_text
 from .protocol import PRIVILEGED, READY, TRUSTED, Change, Command, Outside, Sink, SinkError, SinkState, Undo
 
-__all__ = ["Minifirewall", "read_value", "write_value"]
+__all__ = ["Minifirewall", "lost_jumps", "read_value", "write_value"]
 
 FILE = "/etc/default/minifirewall"
 INCLUDES = "/etc/minifirewall.d"
@@ -31,6 +46,15 @@ PROGRAM = "/usr/local/sbin/minifirewall"
 INIT = "/etc/init.d/minifirewall"
 VARIABLES = {PRIVILEGED: "PRIVILEGIEDIPS", TRUSTED: "TRUSTEDIPS"}
 CHAINS = {PRIVILEGED: "ONLYPRIVILEGIED", TRUSTED: "ONLYTRUSTED"}
+#: Its copy of the configuration that is in force, from 23.07 on; ``check-active-config`` compares it with the files.
+ACTIVE = "/run/minifirewall_active_config"
+#: The chain that has rules for each address and port, before 25.05 and with Docker.
+EACH_PORT = "MINIFW-DOCKER-PRIVILEGED"
+#: From here on systemd alone starts it.
+UNITS_FROM = (25, 10)
+OWN_CHAIN = re.compile(r"(?:ONLY(?:TRUSTED|PRIVILEGIED)|NEEDRESTRICT|LOG_(?:DROP|ACCEPT)|DOCKER-USER|MINIFW-\S+)\Z")
+#: Lines of one transaction for each family.
+Steps = list[tuple[str, list[str]]]
 VERSION = re.compile(r"""^VERSION=['"]?([0-9]+)\.([0-9]+)""", re.MULTILINE)
 
 
@@ -95,14 +119,6 @@ class Minifirewall(Sink):
             return (int(match.group(1)), int(match.group(2))) if match else None
         raise SinkError("minifirewall is not installed")
 
-    def restart_command(self) -> list[str]:
-        """How this generation wants to be restarted."""
-        version = self.version()
-        systemd = os.path.isdir("/run/systemd/system")
-        if version is not None and version >= (25, 10):
-            return ["systemctl", "restart", "minifirewall"] if systemd else [PROGRAM, "restart", "--ignore-systemd"]
-        return [INIT if find(INIT) else PROGRAM, "restart"]
-
     def _families(self, text: str) -> tuple[str, ...]:
         if self.version() is None or (read_value(text, "IPV6") or ["on"])[0] == "off":
             return ("ipv4",)
@@ -140,7 +156,8 @@ class Minifirewall(Sink):
                     notes.append("hostnames in %s stay as they are: %s" % (VARIABLES[slot], ", ".join(names)))
                 # The chains know addresses only: what a name became can't be told from the rest.
                 live[slot] |= frozenset(names)
-        return SinkState(file=file, live=live, shape=shape, outside=self._outside(text, notes), notes=notes)
+        outside = self._outside(text, notes) + (self._limited(families) if live is not None else [])
+        return SinkState(file=file, live=live, shape=shape, outside=outside, notes=notes)
 
     def _live(self, families: tuple[str, ...]) -> dict[str, frozenset[str]] | None:
         found: dict[str, frozenset[str]] = {}
@@ -150,9 +167,15 @@ class Minifirewall(Sink):
                 rules = list_chain(family, CHAINS[slot])
                 if rules is None:
                     return None
-                texts |= {r.source for r in rules if r.source is not None and r.target == "ACCEPT"}
+                texts |= {str(r.source) for r in rules if _lets_in(r)}
             found[slot] = frozenset(texts)
         return found
+
+    def _limited(self, families: tuple[str, ...]) -> list[Outside]:
+        """Rules of somebody's own in the chains, which let an address in to some ports only."""
+        rules = [r for f in families for slot in self.slots for r in list_chain(f, CHAINS[slot]) or ()]
+        limited = [r for r in rules if r.source is not None and r.target == "ACCEPT" and not _lets_in(r)]
+        return [Outside(str(r.source), "a rule of its own in %s" % r.chain) for r in limited]
 
     def _outside(self, text: str, notes: list[str]) -> list[Outside]:
         """Addresses that lines of shell let in by themselves: never ours, easily forgotten."""
@@ -180,15 +203,35 @@ class Minifirewall(Sink):
         text = read_text(self.path) or ""
         for slot in self.slots:
             words = read_value(text, VARIABLES[slot]) or []
-            taken = set(change.take[slot])
-            kept = [w for w in words if _canonical(w) not in taken]
-            known = {_canonical(w) for w in kept}
-            kept += [a for a in sorted(change.add[slot]) if a not in known]
-            text = write_value(text, VARIABLES[slot], kept)
+            text = write_value(text, VARIABLES[slot], _changed(words, change, slot))
         return text
 
+    def _steps(self, state: SinkState, change: Change) -> tuple[Steps, Steps]:
+        """Lines for each family that put the change into the chains, and lines that make them what they are now."""
+        steps: Steps = []
+        back: Steps = []
+        for family in self._families(read_text(self.path) or "") if state.live is not None else ():
+            lines: list[str] = []
+            old: list[str] = []
+            for slot in self.slots:
+                chain, here, taken = CHAINS[slot], state.live.get(slot, frozenset()), set(change.take[slot])
+                rules = list_chain(family, chain) or []
+                gone = ["-D" + r.text[2:] for r in rules if _lets_in(r) and r.source in taken]
+                new = [a for a in change.add[slot] if a not in here and (":" in a) == (family == "ipv6")]
+                if gone or new:
+                    lines += gone + ["-I %s -s %s -j ACCEPT" % (chain, a) for a in new]
+                    old += ["-F %s" % chain, *(r.text for r in rules)]
+            if lines:
+                steps.append((family, lines))
+                back.append((family, old))
+        return steps, back
+
+    def _restarts(self, state: SinkState) -> bool:
+        """True where the lists reach further than their two chains, so that only a restart does it all."""
+        return state.live is not None and list_chain("ipv4", EACH_PORT) is not None
+
     def check(self, state: SinkState, change: Change) -> None:
-        """One bad word in either value makes a restart open the host: refuse before."""
+        """One bad word in either value makes its next start open the host: refuse before."""
         text = read_text(self.path) or ""
         for variable in VARIABLES.values():
             for word in read_value(text, variable) or ():
@@ -197,50 +240,146 @@ class Minifirewall(Sink):
         for path in [self.path, *sorted(glob.glob(INCLUDES + "/*"))]:
             if os.path.isfile(path) and (path == self.path or "." not in os.path.basename(path)):
                 must(["sh", "-n", path])
+        if not self._restarts(state):
+            for family, lines in self._steps(state, change)[0]:
+                transaction(family, lines, test=True)
+        elif (self.version() or (0, 0)) >= UNITS_FROM:
+            raise SinkError(
+                "the live rules are those of an older minifirewall than the one installed: "
+                "restart it first (systemctl restart minifirewall)"
+            )
 
     def way_back(self, state: SinkState, change: Change) -> tuple[list[str], list[Command]]:
-        saved = save_all() if state.live is not None else {}
-        return [self.path], [later([PROGRAMS[f] + "-restore", "-w"], text) for f, text in saved.items() if text.strip()]
+        files = [self.path] + ([ACTIVE] if os.path.exists(ACTIVE) else [])
+        if self._restarts(state):
+            saved = [(family, text) for family, text in save_all().items() if text.strip()]
+            return files, [later([PROGRAMS[family] + "-restore", "-w"], text) for family, text in saved]
+        # At boot its own start makes the chains, from the file that is back by then.
+        return files, [
+            {**later([PROGRAMS[family] + "-restore", "--noflush", "-w"], script_of(lines)), "boot": False}
+            for family, lines in self._steps(state, change)[1]
+        ]
 
     def apply(self, state: SinkState, change: Change) -> Undo:
+        """The file, then the chains: a reboot in between gives the new state."""
+        if self._restarts(state):
+            return self._apply_by_restart(change)
+        steps, back = self._steps(state, change)
+        files = Replaced()
+
+        def undo() -> None:
+            problems = []
+            for put_back in [files.back, *(functools.partial(transaction, *step) for step in back)]:
+                try:
+                    put_back()
+                except SinkError as error:
+                    problems.append(str(error))
+            if problems:
+                raise SinkError("; ".join(problems))
+
+        try:
+            files.write(self.path, self._after(change), 0o600)
+            if state.live is not None:
+                self._tell_active(files, change)
+            tried(steps, back)
+        except SinkError:
+            files.back()
+            raise
+        return undo
+
+    def _tell_active(self, files: Replaced, change: Change) -> None:
+        """The same change in its copy of what is in force, so that its own check doesn't take us for a mistake."""
+        text = read_text(ACTIVE)
+        if text is None:
+            return
+        try:
+            for slot in self.slots:
+                words = read_value(text, VARIABLES[slot])
+                if words is not None:
+                    text = write_value(text, VARIABLES[slot], _changed(words, change, slot))
+        except SinkError:
+            return
+        files.write(ACTIVE, text, 0o600)
+
+    def _apply_by_restart(self, change: Change) -> Undo:
         files = Replaced()
         saved = save_all()
-        running = state.live is not None
 
         def undo() -> None:
             files.back()
-            if not running:
-                return
             # Not a restart: that is what just failed, or may fail.
             restore_all(saved)
 
         files.write(self.path, self._after(change), 0o600)
-        if running:
+        try:
+            must([INIT if find(INIT) else PROGRAM, "restart"])
+            self._look_at_restart()
+            for family, lines in lost_jumps(saved, save_all()):
+                transaction(family, lines)
+        except SinkError as error:
             try:
-                self._restart()
-            except SinkError as error:
-                try:
-                    undo()
-                except SinkError as second:
-                    raise SinkError("%s; and going back failed: %s" % (error, second)) from None
-                raise SinkError("%s; the old rules are live and the old file is back" % error) from None
+                undo()
+            except SinkError as second:
+                raise SinkError("%s; and going back failed: %s" % (error, second)) from None
+            raise SinkError("%s; the old rules are live and the old file is back" % error) from None
         return undo
 
-    def _restart(self) -> None:
-        must(self.restart_command())
+    def _look_at_restart(self) -> None:
+        """Exit codes lie: are the chains there, is the host closed, and is every address let in?"""
         text = read_text(self.path) or ""
-        live = self._live(self._families(text))
+        families = self._families(text)
+        live = self._live(families)
         if live is None:
             raise SinkError("minifirewall made no chains")
-        policy = attempt(["iptables", "-w", "-S", "INPUT"]).stdout.splitlines()[:1]
-        if policy != ["-P INPUT DROP"]:
-            raise SinkError("minifirewall left the host open: %s" % " ".join(policy))
+        for family in families:
+            policy = attempt([PROGRAMS[family], "-w", "-S", "INPUT"]).stdout.splitlines()[:1]
+            if policy != ["-P INPUT DROP"]:
+                raise SinkError("minifirewall left the host open: %s %s" % (family, " ".join(policy)))
         for slot in self.slots:
             wanted = {w for w in map(_canonical, read_value(text, VARIABLES[slot]) or ()) if not is_hostname(w)}
-            families = self._families(text)
             wanted = {w for w in wanted if ("ipv6" if ":" in w else "ipv4") in families}
             if not wanted <= live[slot]:
                 raise SinkError("minifirewall did not take %s" % ", ".join(sorted(wanted - live[slot])[:5]))
+
+
+def lost_jumps(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """What a restart took of others: jumps to chains that are still there (fail2ban's), as lines that bring them back.
+
+    A rule that accepts or drops by itself may have been made by an older configuration: it is not brought back.
+    """
+    for family, text in before.items():
+        now = after.get(family, "")
+        present = {rule.text for rule in read_rules(now)}
+        chains = set(re.findall(r"^:(\S+)", now.partition("*filter")[2].partition("COMMIT")[0], re.MULTILINE))
+        lines = [
+            "-I" + rule.text[2:]
+            for rule in read_rules(text.partition("*filter")[2].partition("COMMIT")[0])
+            if rule.text not in present
+            and rule.chain in ("INPUT", "OUTPUT")
+            and rule.target in chains
+            and not OWN_CHAIN.match(str(rule.target))
+        ]
+        if lines:
+            # Each is put in front: the last one first keeps their order.
+            yield family, lines[::-1]
+
+
+def _lets_in(rule: Rule) -> bool:
+    """True for a rule as minifirewall makes it: one address, all of its packets."""
+    return (
+        rule.source is not None
+        and rule.target == "ACCEPT"
+        and rule.plain
+        and rule.protocol is None
+        and rule.ports is None
+    )
+
+
+def _changed(words: list[str], change: Change, slot: str) -> list[str]:
+    taken = set(change.take[slot])
+    kept = [w for w in words if _canonical(w) not in taken]
+    known = {_canonical(w) for w in kept}
+    return kept + [a for a in sorted(change.add[slot]) if a not in known]
 
 
 def _canonical(word: str) -> str:

@@ -4,13 +4,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # A stand-in for the first generation of minifirewall: an init script without a version, whose lists are IPv4 only.
+# With DOCKER='on' they also become rules for each port, in chains of their own.
 
 CONFIG=/etc/default/minifirewall
+CHAINS="LOG_DROP ONLYTRUSTED ONLYPRIVILEGIED MINIFW-DOCKER-PRIVILEGED"
 
 stop() {
     iptables -P INPUT ACCEPT
-    iptables -F
-    iptables -X
+    iptables -F INPUT
+    for chain in $CHAINS; do iptables -F "$chain" 2> /dev/null; done
+    for chain in $CHAINS; do iptables -X "$chain" 2> /dev/null; done
+    true
 }
 
 start() {
@@ -30,6 +34,15 @@ start() {
         iptables -A ONLYPRIVILEGIED -s "$ip" -j ACCEPT || exit 2
     done
     iptables -A ONLYPRIVILEGIED -j ONLYTRUSTED
+    if [ "$DOCKER" = on ]; then
+        iptables -N MINIFW-DOCKER-PRIVILEGED
+        for port in $SERVICESTCP2; do
+            for ip in $PRIVILEGIEDIPS $TRUSTEDIPS; do
+                iptables -I MINIFW-DOCKER-PRIVILEGED -p tcp -s "$ip" --dport "$port" -j RETURN || exit 2
+            done
+        done
+        iptables -A MINIFW-DOCKER-PRIVILEGED -j DROP
+    fi
     iptables -A INPUT -i lo -j ACCEPT
     for port in $SERVICESTCP1; do iptables -A INPUT -p tcp --dport "$port" -j ACCEPT; done
     for port in $SERVICESTCP2; do iptables -A INPUT -p tcp --dport "$port" -j ONLYPRIVILEGIED; done

@@ -292,18 +292,26 @@ class Minifirewall(Scenario):
         )
         host.run("mkdir -p /etc/minifirewall.d; %s" % self.restart)
 
+        host.run("iptables -N f2b-sshd; iptables -A f2b-sshd -s 192.0.2.66 -j REJECT")
+        host.run("iptables -I INPUT -p tcp --dport 22 -j f2b-sshd")
+
     def live(self, host: Host) -> str:
-        return host.run("iptables -S; ip6tables -S").stdout
+        said = host.run("iptables -S; ip6tables -S").stdout
+        # Somebody else's, and whoever it keeps out: in each state, whatever was done.
+        assert "-A INPUT -p tcp -m tcp --dport 22 -j f2b-sshd\n-A INPUT -i lo" in said
+        assert "-A f2b-sshd -s 192.0.2.66/32 -j REJECT" in said
+        assert "-P INPUT DROP" in said
+        return said
 
     def drift(self, host: Host) -> None:
         host.run("iptables -D ONLYPRIVILEGIED -s %s -j ACCEPT" % FIRST)
 
     def break_reload(self, host: Host) -> None:
-        # The documented way to open a host: an include that prints.
-        host.write("/etc/minifirewall.d/noise", "echo hello\n", 0o600)
+        # The IPv4 transaction is through by then, and must be taken back.
+        wrapper(host, "ip6tables-restore", '*" --test "*) ;; *')
 
     def repair(self, host: Host) -> None:
-        host.run("rm /etc/minifirewall.d/noise")
+        host.run("rm /usr/local/sbin/ip6tables-restore")
 
 
 class LegacyMinifirewall(Minifirewall):
@@ -313,13 +321,28 @@ class LegacyMinifirewall(Minifirewall):
     six = False
 
     def break_reload(self, host: Host) -> None:
+        wrapper(host, "iptables-restore", '*" --test "*) ;; *')
+
+    def repair(self, host: Host) -> None:
+        host.run("rm /usr/local/sbin/iptables-restore")
+
+
+class DockerMinifirewall(LegacyMinifirewall):
+    """The one case in which it has to be restarted, and may be left open by that."""
+
+    def start(self, host: Host) -> None:
+        super().start(host)
+        host.run("sed -i \"1iDOCKER='on'\" %s; %s" % (self.files[0], self.restart))
+        host.run("iptables -I INPUT -p tcp --dport 22 -j f2b-sshd")
+
+    def break_reload(self, host: Host) -> None:
         host.run("echo 'exit 2' >> /etc/default/minifirewall")
 
     def repair(self, host: Host) -> None:
         host.run("sed -i '/^exit 2/d' /etc/default/minifirewall")
 
 
-ALL = (Ipset, Ufw, Fail2ban, Nginx, Apache, Sshd, Nrpe, LineFile, Minifirewall, LegacyMinifirewall)
+ALL = (Ipset, Ufw, Fail2ban, Nginx, Apache, Sshd, Nrpe, LineFile, Minifirewall, LegacyMinifirewall, DockerMinifirewall)
 
 
 def words(text: str) -> set[str]:
