@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable
 
 from .addresses import Coverage, Network, canonical, lenient, parse
@@ -70,7 +70,7 @@ class PrivilegedIps(Kind):
         self.flows: list[dict[str, Any]] = []
         self.kept: Mapping[str, Coverage] = {}
         self.memory: dict[str, Any] = {}
-        self._owned_texts: dict[str, frozenset[str]] = {}
+        self._owned_texts: dict[str, dict[str, frozenset[str]]] = {}
         self._changes: tuple[Sequence[Action], dict[str, Change]] | None = None
         self.restored: dict[str, dict[str, str]] = {}
         self.applied = False
@@ -213,13 +213,15 @@ class PrivilegedIps(Kind):
         entry = self.active.get(text) or self.lapsed.get(text)
         return entry.owner if entry else None
 
-    def _owned(self, sink: Sink, text: str) -> bool:
+    def _owned(self, sink: Sink, text: str, slots: Iterable[str]) -> bool:
+        """True where the text is ours to take out of one of these slots: what others put beside it stays theirs."""
         if sink.exclusive:
             return True
         if sink.name not in self._owned_texts:
-            known = self.memory.get("sinks", {}).get(sink.name, {})
-            self._owned_texts[sink.name] = frozenset(known.get("owned", ()))
-        return text in self._owned_texts[sink.name]
+            known = _noted(self.memory.get("sinks", {}).get(sink.name, {}), sink)
+            self._owned_texts[sink.name] = {slot: frozenset(texts) for slot, texts in known.items()}
+        ours = self._owned_texts[sink.name]
+        return any(text in ours.get(slot, ()) for slot in slots)
 
     def _kept_wider(self) -> dict[str, Coverage]:
         """What stays in sinks that can't hold an address beside a network that covers it."""
@@ -239,7 +241,7 @@ class PrivilegedIps(Kind):
                     networks = networks_of([text])
                     if networks and all(network in absorbing for network in networks):
                         continue
-                    if self.keeps or not self._owned(sink, text) or text in self.params["protect"]:
+                    if self.keeps or not self._owned(sink, text, [slot]) or text in self.params["protect"]:
                         texts.append(text)
             kept[sink.name] = Coverage(networks_of(texts))
         return kept
@@ -260,7 +262,7 @@ class PrivilegedIps(Kind):
             live = None if in_live is None else in_live.get(text, ABSENT)
             if file not in (None, ABSENT) or live not in (None, ABSENT):
                 places += 1
-                owned.append(self._owned(sink, text))
+                owned.append(self._owned(sink, text, sink.slots))
             want = self.desired[sink.name].get(text)
             told = told_of(file, live)
             if network is not None and told != (want or ABSENT):
@@ -280,7 +282,9 @@ class PrivilegedIps(Kind):
         kept: Mapping[str, Coverage],
     ) -> str:
         """Cases in which a place differs from the list and yet nothing is to be done there."""
-        may_take = not self.keeps and (self._owned(sink, str(network)) or bool(self.params["adopt"]))
+        sides = [side for side in (file, live) if side not in (None, ABSENT)]
+        more = {slot for side in sides for slot in str(side).split("+") if slot != want}
+        may_take = not self.keeps and (self._owned(sink, str(network), more) or (bool(self.params["adopt"] and more)))
         if want is None:
             return told if may_take else ABSENT
         if not may_take and all(side is None or want in side.split("+") for side in (file, live)):
@@ -346,7 +350,6 @@ class PrivilegedIps(Kind):
         if action.action == "restore" and want is None:
             want = self.restored.get(text, {}).get(sink.name)
             want = want if want in sink.slots else None
-        may_take = self._owned(sink, text) or bool(self.params["adopt"])
         if action.action in TAKES:
             want = None
         elif action.action == "adopt":
@@ -359,7 +362,9 @@ class PrivilegedIps(Kind):
         elif self.keeps:
             return
         for slot in sink.slots:
-            if slot != want and may_take and text in state.inside(slot):
+            if slot == want or text not in state.inside(slot):
+                continue
+            if self.params["adopt"] or self._owned(sink, text, [slot]):
                 change.take[slot].append(text)
 
     def _absorb(self, sink: Sink, change: Change) -> None:
@@ -504,15 +509,14 @@ class PrivilegedIps(Kind):
             row = {**known.get(sink.name, {}), **sink.memory, "backend": sink.backend}
             if not sink.exclusive:
                 change, state = changes[sink.name], self.states[sink.name]
-                owned = set(row.get("owned", ()))
+                owned = {slot: set(texts) for slot, texts in _noted(row, sink).items()}
                 for slot in sink.slots:
                     inside = state.inside(slot)
-                    owned |= {t for t in change.add[slot] if t not in inside}
-                    owned |= adopted & inside
-                if not before:
-                    gone = {t for slot in sink.slots for t in change.take[slot]}
-                    owned -= gone - {t for slot in sink.slots for t in change.add[slot]}
-                row["owned"] = sorted(owned)
+                    ours = owned.setdefault(slot, set())
+                    ours |= {t for t in change.add[slot] if t not in inside} | (adopted & inside)
+                    if not before:
+                        ours -= set(change.take[slot]).difference(change.add[slot])
+                row["owned"] = {slot: sorted(texts) for slot, texts in owned.items()}
             known[sink.name] = row
         self.memory = {"sinks": known}
         self._owned_texts = {}
@@ -552,6 +556,12 @@ class PrivilegedIps(Kind):
             "controller_address": self.controller,
             "notes": list(dict.fromkeys(notes + ["%s: %s" % (n, t) for n, s in self.states.items() for t in s.notes])),
         }
+
+
+def _noted(row: Mapping[str, Any], sink: Sink) -> dict[str, list[str]]:
+    """What was noted as ours, by slot; a note without slots counts for all of them."""
+    owned = row.get("owned", {})
+    return dict.fromkeys(sink.slots, owned) if isinstance(owned, list) else dict(owned)
 
 
 def _put_back(undos: list[tuple[str, Undo]]) -> str:

@@ -14,7 +14,6 @@ the whole live state is saved, and put back at once if the restart fails or does
 
 from __future__ import annotations
 
-import functools
 import glob
 import os
 import re
@@ -210,7 +209,9 @@ class Minifirewall(Sink):
         """Lines for each family that put the change into the chains, and lines that make them what they are now."""
         steps: Steps = []
         back: Steps = []
-        for family in self._families(read_text(self.path) or "") if state.live is not None else ():
+        if state.live is None:
+            return steps, back
+        for family in self._families(read_text(self.path) or ""):
             lines: list[str] = []
             old: list[str] = []
             for slot in self.slots:
@@ -269,11 +270,15 @@ class Minifirewall(Sink):
 
         def undo() -> None:
             problems = []
-            for put_back in [files.back, *(functools.partial(transaction, *step) for step in back)]:
+            for family, lines in back:
                 try:
-                    put_back()
+                    transaction(family, lines)
                 except SinkError as error:
                     problems.append(str(error))
+            try:
+                files.back()
+            except SinkError as error:
+                problems.append(str(error))
             if problems:
                 raise SinkError("; ".join(problems))
 

@@ -17,6 +17,7 @@ CHAINS="LOG_DROP ONLYTRUSTED ONLYPRIVILEGIED"
 die() {
     for program in iptables ip6tables; do
         for chain in $CHAINS; do $program -F "$chain" 2> /dev/null; done
+        for chain in $CHAINS; do $program -X "$chain" 2> /dev/null; done
     done
     echo "minifirewall failed: $*" >&2
     exit 2

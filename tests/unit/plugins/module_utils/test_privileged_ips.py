@@ -173,6 +173,23 @@ def test_in_a_shared_place_nothing_of_others_is_ever_taken(
     assert sink.live["listed"] == set(theirs) | {ME}
 
 
+def test_what_others_put_on_the_other_list_of_a_shared_place_stays_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours on one list, somebody else's on the other: neither a demotion nor a removal may take the latter."""
+    sink = Memory("m", flat=False, overlaps=True, shared=True, file=[ME], live=[ME])
+    for side in (sink.file, sink.live):
+        side["trusted"] = frozenset([POOL[0]])
+    for _turn in range(2):
+        found = run(kind(tmp_path, monkeypatch, [sink], [ME, POOL[0]]))
+        assert not found.refused
+    assert not found.actions
+    assert sink.live == {"privileged": frozenset([ME, POOL[0]]), "trusted": frozenset([POOL[0]])}
+    run(kind(tmp_path, monkeypatch, [sink], [ME]))
+    assert sink.live == sink.file == {"privileged": frozenset([ME]), "trusted": frozenset([POOL[0]])}
+    assert not run(kind(tmp_path, monkeypatch, [sink], [ME])).actions
+
+
 @pytest.mark.parametrize(
     ("me", "rows", "refused"),
     [
