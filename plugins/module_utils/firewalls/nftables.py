@@ -47,17 +47,19 @@ def canonical_element(text: str) -> str:
 
 
 def elements_of(values: Iterable[Any]) -> Iterator[str]:
-    """Canonical texts of the ``elem`` list of ``nft -j``."""
+    """Canonical texts of the ``elem`` list of ``nft -j``. Raises SinkError for what is no address: never dropped."""
     for element in values:
-        plain = isinstance(element, dict) and "elem" in element
-        value = element["elem"].get("val") if plain else element
-        if isinstance(value, str):
-            yield canonical_element(value)
-        elif isinstance(value, dict) and "prefix" in value:
-            yield canonical_element("%s/%s" % (value["prefix"]["addr"], value["prefix"]["len"]))
-        elif isinstance(value, dict) and "range" in value:
-            low, high = value["range"]
-            yield "%s-%s" % (canonical_element(str(low)), canonical_element(str(high)))
+        try:
+            value = element["elem"]["val"] if isinstance(element, dict) and "elem" in element else element
+            if isinstance(value, str):
+                yield canonical_element(value)
+            elif "prefix" in value:
+                yield canonical_element("%s/%s" % (value["prefix"]["addr"], value["prefix"]["len"]))
+            else:
+                low, high = value["range"]
+                yield "%s-%s" % (canonical_element(str(low)), canonical_element(str(high)))
+        except (KeyError, TypeError, ValueError):
+            raise SinkError("nft printed an element that is no address: %s" % json.dumps(element)[:80]) from None
 
 
 def parse_file(text: str) -> dict[str, frozenset[str]]:
@@ -82,21 +84,23 @@ def outside_rules(ruleset: Mapping[str, Any], own: tuple[str, str]) -> Iterator[
         if not any(isinstance(e, dict) and "accept" in e for e in expressions):
             continue
         for expression in expressions:
-            match = expression.get("match") if isinstance(expression, dict) else None
-            if not match or match.get("op") != "==":
-                continue
-            payload = match.get("left", {}).get("payload", {}) if isinstance(match.get("left"), dict) else {}
-            if payload.get("field") != "saddr" or payload.get("protocol") not in ("ip", "ip6"):
-                continue
-            right = match.get("right")
-            values = right["set"] if isinstance(right, dict) and "set" in right else [right]
-            for text in elements_of(values):
-                if not text.startswith("@"):
-                    yield Outside(
-                        text,
-                        "rule %s of chain %s %s %s"
-                        % (rule.get("handle"), rule["family"], rule["table"], rule["chain"]),
-                    )
+            for text in _sources(expression):
+                where = (rule.get("handle"), rule.get("family"), rule.get("table"), rule.get("chain"))
+                yield Outside(text, "rule %s of chain %s %s %s" % where)
+
+
+def _sources(expression: Any) -> list[str]:
+    """The source addresses that an expression of a rule names; none where it is about something else."""
+    try:
+        match = expression["match"]
+        payload = match["left"]["payload"]
+        if match["op"] != "==" or payload["field"] != "saddr" or payload["protocol"] not in ("ip", "ip6"):
+            return []
+        right = match["right"]
+        texts = list(elements_of(right["set"] if isinstance(right, dict) and "set" in right else [right]))
+    except (KeyError, TypeError, SinkError):
+        return []
+    return [text for text in texts if not text.startswith("@")]
 
 
 class Nftables(Sink):
@@ -160,8 +164,10 @@ class Nftables(Sink):
             return self._slots_of({}), "missing"
         comments: list[str | None] = []
         chains = []
+        names = [self.set_name(s, f) for s in self.slots for f in ("ipv4", "ipv6")]
         for item in _load(done.stdout):
-            if "set" in item:
+            # A table of yours may have sets of ports beside ours.
+            if "set" in item and item["set"]["name"] in names:
                 elements = item["set"].get("elem", [])
                 self._sets[item["set"]["name"]] = frozenset(elements_of(elements))
                 if any(isinstance(e, dict) and "elem" in e for e in elements):
@@ -171,7 +177,6 @@ class Nftables(Sink):
             elif "rule" in item and item["rule"]["chain"] == GATE:
                 comments.append(item["rule"].get("comment"))
         shape = READY
-        names = [self.set_name(s, f) for s in self.slots for f in ("ipv4", "ipv6")]
         gone = [name for name in names if name not in self._sets]
         if gone:
             shape = "no set %s" % ", ".join(gone)

@@ -38,6 +38,10 @@ table inet mine {
     flags interval
     elements = { 203.0.113.1, 203.0.113.2 }
   }
+  set ports {
+    type inet_service
+    elements = { 22, 443 }
+  }
 }
 """
 
@@ -318,7 +322,7 @@ def untouched(module_hosts: Callable[..., Host]) -> Host:
         (["127.0.0.1"], {}, "is loopback"),
         (["bastion.example.org"], {}, "is a hostname"),
         (["10.0.0.0/8"], {}, "is broader than /16"),
-        (["192.0.2.1"] * 30000, {}, "30001 entries, at most 20000"),
+        (["192.0.2.1"] * 100_000, {}, "100001 entries, at most 20000"),
     ],
 )
 def test_bad_input_is_named_before_any_change(

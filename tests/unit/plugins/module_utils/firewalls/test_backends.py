@@ -25,6 +25,7 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.ip
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.iptables_rules import read_rules
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.line_file import Block, Template
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.minifirewall import (
+    lost_jumps,
     read_value,
     write_value,
 )
@@ -349,7 +350,52 @@ def test_fail2ban_values_are_read_with_their_continuations() -> None:
     assert found == {"DEFAULT": ["127.0.0.1/8 ::1", "192.0.2.1", "192.0.2.2"], "sshd": ["203.0.113.1"]}
 
 
-@given(text)
+#: What the formats are made of, in any order: deeper into the readers than random text gets.
+WORDS = (
+    "\n", "\n", " ", "\t", "#", "\\", "'", '"', "{", "}", ",", "192.0.2.1", "2001:db8::/32",
+    "198.51.100.0/255.255.255.0", "203.0.113.1-203.0.113.9", "ignoreip = ", "[DEFAULT]", "[sshd", "set ",
+    "elements = ", "table inet x ", "add ",
+    "create ", "perimeter-priv-ipv4 ", "-A INPUT ", "-s ", "-p tcp ", "-m ", "--dports ", "-j ACCEPT", "*filter",
+    "COMMIT", ":INPUT DROP", ":f2b-x - [0:0]", "-j f2b-x", "allowed_hosts=", "TRUSTEDIPS=", "PRIVILEGIEDIPS='", "$(",
+    "### tuple ### ", "allow ", "comment=", "any 22 0.0.0.0/0 any ", "<ipset>", "<entry>", "</entry>", "<zone>", "<!--",
+    "<source ipset='x'/>", "-->", "# BEGIN infogerance.perimeter\n", "# END infogerance.perimeter\n", "Match Address ",
+    "\x00", "\udcff",
+)  # fmt: skip
+soup = st.lists(st.sampled_from(WORDS), max_size=40).map("".join)
+leaves = st.none() | st.booleans() | st.integers() | st.sampled_from(("192.0.2.1", "2001:db8::/32", "@set", "x", ""))
+NAMES = (
+    "elem",
+    "val",
+    "prefix",
+    "addr",
+    "len",
+    "range",
+    "set",
+    "concat",
+    "comment",
+    "match",
+    "left",
+    "right",
+    "payload",
+    "op",
+)
+json_values = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)
+)
+
+
+@given(st.lists(json_values, max_size=5))
+def test_no_element_or_rule_of_another_nft_crashes_the_reader(values: list[Any]) -> None:
+    try:
+        # Nothing is dropped unseen: as many texts as elements, or an error.
+        assert len(list(elements_of(values))) == len(values)
+    except SinkError:
+        pass
+    rule = {"family": "inet", "table": "t", "chain": "c", "handle": 1, "expr": [*values, {"accept": None}]}
+    list(outside_rules({"nftables": [{"rule": rule}, {"set": {}}]}, ("inet", "ours")))
+
+
+@given(text | soup)
 def test_no_file_crashes_a_reader(content: str) -> None:
     read_ignoreip(content)
     parse_file(content)
@@ -358,6 +404,7 @@ def test_no_file_crashes_a_reader(content: str) -> None:
     read_ipset(content)
     outside_zones(content, frozenset())
     read_hosts(content)
+    list(lost_jumps({"ipv4": content}, {"ipv4": content[: len(content) // 2]}))
     for reader in (
         lambda: read_tuples(content),
         lambda: read_value(content, "TRUSTEDIPS"),
