@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses import Coverage, Network
@@ -19,11 +19,16 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses im
 from .command import attempt, find
 from .protocol import SinkError
 
-__all__ = ["Session", "cut", "sessions"]
+__all__ = ["Session", "batches", "cut", "sessions"]
 
 ESTABLISHED = "01"
 #: The kernel needs a moment to take a destroyed socket out of its table.
 PATIENCE = 1.0
+#: Sessions that one call of ss names.
+BATCH = 64
+#: Seconds for all cutting. Whoever is shut out must not be able to hold a run up, by ten thousand sessions, until the
+#: server rolls the change back.
+BUDGET = 15.0
 
 
 class Session(NamedTuple):
@@ -77,26 +82,21 @@ def cut(
     if not before:
         return []
     means: list[str] = []
-    # Without the flow's entry an ESTABLISHED rule no longer lets its packets pass, even where the socket survives.
-    if really and find("conntrack") is not None:
-        for source in sorted({str(s.peer) for s in before}):
+    if really:
+        # Without the flow's entry an ESTABLISHED rule no longer lets its packets pass, even where the socket survives.
+        cutters = [["ss", "-K", "-n", "-t", *expression] for expression in batches(before)]
+        cutters += [["conntrack", "-D", "-s", source] for source in sorted({str(s.peer) for s in before})]
+        end = time.monotonic() + BUDGET
+        for argv in cutters:
+            seconds = end - time.monotonic()
+            if seconds <= 0 or find(argv[0]) is None:
+                continue
             try:
-                done = attempt(["conntrack", "-D", "-s", source], timeout=20)
+                done = attempt(argv, timeout=seconds)
             except SinkError:
-                break
+                continue
             if done.code == 0:
-                means = ["conntrack -D"]
-    if really and find("ss") is not None:
-        for session in before:
-            try:
-                done = attempt(
-                    ["ss", "-K", "-n", "-t", "dst", _bracketed(session), "sport", "=", ":%d" % session.local_port],
-                    timeout=20,
-                )
-            except SinkError:
-                break
-            if done.code == 0:
-                means = means + [m for m in ["ss -K"] if m not in means]
+                means += [m for m in [" ".join(argv[:2])] if m not in means]
     alive = set(before)
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -104,9 +104,11 @@ def cut(
         if not alive or time.monotonic() >= deadline:
             break
         time.sleep(0.05)
+    by_peer: dict[Network, list[Session]] = {}
+    for session in before:
+        by_peer.setdefault(session.peer, []).append(session)
     rows = []
-    for peer in sorted({s.peer for s in before}):
-        mine = [s for s in before if s.peer == peer]
+    for peer, mine in sorted(by_peer.items()):
         left = [s for s in mine if s in alive]
         rows.append(
             {
@@ -119,6 +121,16 @@ def cut(
             }
         )
     return rows
+
+
+def batches(found: Sequence[Session]) -> Iterator[list[str]]:
+    """Filters of ss that name these sessions and no other, ``BATCH`` in each."""
+    for start in range(0, len(found), BATCH):
+        words: list[str] = []
+        for session in found[start : start + BATCH]:
+            words += ["or"] if words else []
+            words += ["(", "dst", _bracketed(session), "and", "sport", "=", ":%d" % session.local_port, ")"]
+        yield words
 
 
 def _bracketed(session: Session) -> str:

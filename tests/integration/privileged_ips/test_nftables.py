@@ -359,6 +359,13 @@ def _client(peer: Host, server: Host, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
+def _await_sessions(host: Host, number: int) -> None:
+    deadline = time.monotonic() + 10
+    while len(host.run("/usr/bin/ss -Htn state established sport = :7000").stdout.splitlines()) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def _echoes(client: subprocess.Popen[bytes], server: Host, word: str) -> bool:
     assert client.stdin is not None
     try:
@@ -384,19 +391,25 @@ def test_the_gate_lets_in_who_is_listed_and_cuts_who_no_longer_is(
     refused = peer.run("nc -w 2 -z %s 7000" % host.address, check=False)
     assert refused.returncode != 0
     ips.ok(host, ["198.51.100.7", peer.address], sinks)
-    client = _client(peer, host, 7000)
+    # One is served, the others wait in the kernel: sessions all the same.
+    client, *waiting = [_client(peer, host, 7000) for _ in range(4)]
+    spy = '#!/bin/sh\necho "$*" >> /tmp/ss\nexec /usr/bin/ss "$@"\n'
+    host.write("/usr/local/sbin/ss", spy, 0o755)
     try:
         assert _echoes(client, host, "first")
+        _await_sessions(host, 4)
         done = ips.ok(host, ["198.51.100.7"], sinks, obsolete="remove")
         assert [(f["address"], f["sessions"], f["cut"]) for f in done["flows"]] in (
-            [(peer.address, 1, True)],
-            [(peer.address, 1, False)],
+            [(peer.address, 4, True)],
+            [(peer.address, 4, False)],
         )
-        # Whether or not the socket is gone: the gate looks at each packet.
+        # Whether or not the sockets are gone: the gate looks at each packet.
         assert not _echoes(client, host, "second")
-        listed = host.run("ss -Htn state established sport = :7000").stdout
+        listed = host.run("/usr/bin/ss -Htn state established sport = :7000").stdout
         assert done["flows"][0]["cut"] is (peer.address not in listed)
+        assert host.read("/tmp/ss").decode().count("-K") == 1
     finally:
-        client.kill()
-        client.communicate()
+        for each in (client, *waiting):
+            each.kill()
+            each.communicate()
     assert host.ssh().returncode == 0
