@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from .addresses import Coverage, Network, canonical, lenient, parse
@@ -15,9 +15,11 @@ from .connection import current
 from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments, stamp
 from .firewalls import catalogue, flows
 from .firewalls.protocol import ABSENT, LISTS, READY, Change, Sink, SinkError, SinkState, Undo
+from .privileged_guards import locked_out, too_many_losers
 from .privileged_list import Entry, Rules, collapse, read_entries, settle
 from .reconcile import REPORT, TAKES, Action, Declared, Guard, InvalidEntry, Observed, Plan, Policy
 from .rollback import Touched
+from .sink_ownership import Ownership
 from .sink_states import describe, differences, networks_of, observe_sinks, placed, told_of
 from .state_directory import StateDirectory
 
@@ -70,7 +72,7 @@ class PrivilegedIps(Kind):
         self.flows: list[dict[str, Any]] = []
         self.kept: Mapping[str, Coverage] = {}
         self.memory: dict[str, Any] = {}
-        self._owned_texts: dict[str, dict[str, frozenset[str]]] = {}
+        self.ours = Ownership({})
         self._changes: tuple[Sequence[Action], dict[str, Change]] | None = None
         self.restored: dict[str, dict[str, str]] = {}
         self.applied = False
@@ -105,7 +107,7 @@ class PrivilegedIps(Kind):
                 raise InvalidEntry(text, "must_reach", str(error)) from None
         self._find_controller()
         self.memory = self.directory.read(KIND)
-        self._owned_texts = {}
+        self.ours = Ownership(self.memory.get("sinks", {}))
         try:
             self.sinks = catalogue.build(params["sinks"], self.memory.get("sinks", {}))
         except SinkError as error:
@@ -213,16 +215,6 @@ class PrivilegedIps(Kind):
         entry = self.active.get(text) or self.lapsed.get(text)
         return entry.owner if entry else None
 
-    def _owned(self, sink: Sink, text: str, slots: Iterable[str]) -> bool:
-        """True where the text is ours to take out of one of these slots: what others put beside it stays theirs."""
-        if sink.exclusive:
-            return True
-        if sink.name not in self._owned_texts:
-            known = _noted(self.memory.get("sinks", {}).get(sink.name, {}), sink)
-            self._owned_texts[sink.name] = {slot: frozenset(texts) for slot, texts in known.items()}
-        ours = self._owned_texts[sink.name]
-        return any(text in ours.get(slot, ()) for slot in slots)
-
     def _kept_wider(self) -> dict[str, Coverage]:
         """What stays in sinks that can't hold an address beside a network that covers it."""
         kept = {}
@@ -241,7 +233,7 @@ class PrivilegedIps(Kind):
                     networks = networks_of([text])
                     if networks and all(network in absorbing for network in networks):
                         continue
-                    if self.keeps or not self._owned(sink, text, [slot]) or text in self.params["protect"]:
+                    if self.keeps or not self.ours.owned(sink, text, [slot]) or text in self.params["protect"]:
                         texts.append(text)
             kept[sink.name] = Coverage(networks_of(texts))
         return kept
@@ -262,7 +254,7 @@ class PrivilegedIps(Kind):
             live = None if in_live is None else in_live.get(text, ABSENT)
             if file not in (None, ABSENT) or live not in (None, ABSENT):
                 places += 1
-                owned.append(self._owned(sink, text, sink.slots))
+                owned.append(self.ours.owned(sink, text, sink.slots))
             want = self.desired[sink.name].get(text)
             told = told_of(file, live)
             if network is not None and told != (want or ABSENT):
@@ -284,7 +276,9 @@ class PrivilegedIps(Kind):
         """Cases in which a place differs from the list and yet nothing is to be done there."""
         sides = [side for side in (file, live) if side not in (None, ABSENT)]
         more = {slot for side in sides for slot in str(side).split("+") if slot != want}
-        may_take = not self.keeps and (self._owned(sink, str(network), more) or (bool(self.params["adopt"] and more)))
+        may_take = not self.keeps and (
+            self.ours.owned(sink, str(network), more) or (bool(self.params["adopt"] and more))
+        )
         if want is None:
             return told if may_take else ABSENT
         if not may_take and all(side is None or want in side.split("+") for side in (file, live)):
@@ -364,7 +358,7 @@ class PrivilegedIps(Kind):
         for slot in sink.slots:
             if slot == want or text not in state.inside(slot):
                 continue
-            if self.params["adopt"] or self._owned(sink, text, [slot]):
+            if self.params["adopt"] or self.ours.owned(sink, text, [slot]):
                 change.take[slot].append(text)
 
     def _absorb(self, sink: Sink, change: Change) -> None:
@@ -394,54 +388,12 @@ class PrivilegedIps(Kind):
     def _guard_reach(self, made: Plan, _after: Mapping[tuple[str, str], Observed]) -> str | None:
         if not made.actions:
             return None
-        told = []
-        changes = self.changes(made)
-        for sink in self.sinks:
-            change, state = changes[sink.name], self.states[sink.name]
-            if not change:
-                continue
-            for side in (state.file, state.live):
-                if side is None:
-                    continue
-                before = Coverage(networks_of(t for slot in sink.slots for t in side.get(slot, ())))
-                coming = Coverage(networks_of(t for texts in change.applied_to(side).values() for t in texts))
-                for network, why in self.reach.items():
-                    strict = sink.gates and (why == "must_reach" or self.params["controller"] == "require")
-                    if network in coming or not (strict or network in before) or sink.refuses(network):
-                        continue
-                    who = (
-                        "the controller's address as this server sees it"
-                        if why == "controller"
-                        else "an address of must_reach"
-                    )
-                    text = "%s, %s, would not be covered in %s: declare it" % (network, who, sink.name)
-                    if text not in told:
-                        told.append(text)
-        return "; ".join(told) or None
+        strict = self.params["controller"] == "require"
+        return locked_out(self.sinks, self.states, self.changes(made), self.reach, strict)
 
     def _guard_shrink(self, made: Plan, _after: Mapping[tuple[str, str], Observed]) -> str | None:
-        """An entry that moves to a lesser list or leaves a sink loses access, too: it counts."""
-        losers = set()
-        for action in made.actions:
-            if (
-                action.kind == IP
-                and action.action == "update"
-                and any(
-                    new == ABSENT or (new == LISTS[0] and LISTS[1] in str(old)) for old, new in action.changes.values()
-                )
-            ):
-                losers.add(action.entry)
-        going = losers | {a.entry for a in made.actions if a.kind == IP and a.action in TAKES}
         population = len({t for s in self.sinks for slot in s.slots for t in self.states[s.name].inside(slot)})
-        limit = self.policy_of(self.params).max_obsolete
-        if losers and len(going) > limit.of(population):
-            return "%d of %d addresses would lose access in a sink, max_obsolete (%s) allows %d" % (
-                len(going),
-                population,
-                limit,
-                limit.of(population),
-            )
-        return None
+        return too_many_losers(made.actions, population, self.policy_of(self.params).max_obsolete)
 
     def check(self, made: Plan) -> None:
         """Ask every sink whether its change can work."""
@@ -509,17 +461,10 @@ class PrivilegedIps(Kind):
             row = {**known.get(sink.name, {}), **sink.memory, "backend": sink.backend}
             if not sink.exclusive:
                 change, state = changes[sink.name], self.states[sink.name]
-                owned = {slot: set(texts) for slot, texts in _noted(row, sink).items()}
-                for slot in sink.slots:
-                    inside = state.inside(slot)
-                    ours = owned.setdefault(slot, set())
-                    ours |= {t for t in change.add[slot] if t not in inside} | (adopted & inside)
-                    if not before:
-                        ours -= set(change.take[slot]).difference(change.add[slot])
-                row["owned"] = {slot: sorted(texts) for slot, texts in owned.items()}
+                row["owned"] = self.ours.after(sink, state, change, adopted, before)
             known[sink.name] = row
         self.memory = {"sinks": known}
-        self._owned_texts = {}
+        self.ours = Ownership(known)
         self.directory.write(KIND, self.memory)
 
     def _cut(self, changes: Mapping[str, Change]) -> None:
@@ -556,12 +501,6 @@ class PrivilegedIps(Kind):
             "controller_address": self.controller,
             "notes": list(dict.fromkeys(notes + ["%s: %s" % (n, t) for n, s in self.states.items() for t in s.notes])),
         }
-
-
-def _noted(row: Mapping[str, Any], sink: Sink) -> dict[str, list[str]]:
-    """What was noted as ours, by slot; a note without slots counts for all of them."""
-    owned = row.get("owned", {})
-    return dict.fromkeys(sink.slots, owned) if isinstance(owned, list) else dict(owned)
 
 
 def _put_back(undos: list[tuple[str, Undo]]) -> str:
