@@ -390,12 +390,14 @@ def test_the_gate_lets_in_who_is_listed_and_cuts_who_no_longer_is(
     refused = peer.run("nc -w 2 -z %s 7000" % host.address, check=False)
     assert refused.returncode != 0
     ips.ok(host, ["198.51.100.7", peer.address], sinks)
-    # One is served, the others wait in the kernel: sessions all the same.
-    client, *waiting = [_client(peer, host, 7000) for _ in range(4)]
+    client = _client(peer, host, 7000)
+    waiting: list[subprocess.Popen[bytes]] = []
     spy = '#!/bin/sh\necho "$*" >> /tmp/ss\nexec /usr/bin/ss "$@"\n'
     host.write("/usr/local/sbin/ss", spy, 0o755)
     try:
         assert _echoes(client, host, "first")
+        # The first one is served, the others wait in the kernel: sessions all the same.
+        waiting += [_client(peer, host, 7000) for _ in range(3)]
         _await_sessions(host, 4)
         done = ips.ok(host, ["198.51.100.7"], sinks, obsolete="remove")
         assert [(f["address"], f["sessions"], f["cut"]) for f in done["flows"]] in (
