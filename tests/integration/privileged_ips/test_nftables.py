@@ -359,7 +359,7 @@ def _client(peer: Host, server: Host, port: int) -> subprocess.Popen[bytes]:
 
 
 def _await_sessions(host: Host, number: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while len(host.run("/usr/bin/ss -Htn state established sport = :7000").stdout.splitlines()) < number:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -396,13 +396,13 @@ def test_the_gate_lets_in_who_is_listed_and_cuts_who_no_longer_is(
     host.write("/usr/local/sbin/ss", spy, 0o755)
     try:
         assert _echoes(client, host, "first")
-        # The first one is served, the others wait in the kernel: sessions all the same.
-        waiting += [_client(peer, host, 7000) for _ in range(3)]
-        _await_sessions(host, 4)
+        # The first one is served, the other one waits in the kernel: a session all the same.
+        waiting.append(_client(peer, host, 7000))
+        _await_sessions(host, 2)
         done = ips.ok(host, ["198.51.100.7"], sinks, obsolete="remove")
         assert [(f["address"], f["sessions"], f["cut"]) for f in done["flows"]] in (
-            [(peer.address, 4, True)],
-            [(peer.address, 4, False)],
+            [(peer.address, 2, True)],
+            [(peer.address, 2, False)],
         )
         # Whether or not the sockets are gone: the gate looks at each packet.
         assert not _echoes(client, host, "second")
