@@ -20,6 +20,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger impor
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.signing import SignedHead
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
+from tests.integration.team.rows import forge
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CHANGE = "- hosts: web1\n  gather_facts: false\n  tasks: [{name: Change, ansible.builtin.command: 'true'}]\n"
@@ -49,26 +50,6 @@ def seen(ledger: Ledger, signers: Path | None = None, **how: Any) -> list[Signed
     """What is said of the signatures."""
     with ledger.reading() as connection:
         return signing.signed_heads(connection, signers, **how)[0]
-
-
-def forged(ledger: Ledger, *statements: str, chain_from: int | None = None) -> None:
-    """Work on the file as somebody who has it, and chain everything anew from a row on when asked."""
-    connection = sqlite3.connect(ledger.path, isolation_level=None)
-    for name in ("records_no_update", "records_no_delete"):
-        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
-    for statement in statements:
-        connection.execute(statement)
-    if chain_from is not None:
-        found = connection.execute("SELECT digest FROM records WHERE seq = ?", (chain_from - 1,)).fetchone()
-        previous = found[0] if found else record.GENESIS
-        for row in connection.execute(
-            "SELECT writer, seq, uid, run_id, kind, at, host, body FROM records WHERE seq >= ? ORDER BY seq",
-            (chain_from,),
-        ).fetchall():
-            digest = record.link(*row, previous)
-            connection.execute("UPDATE records SET previous = ?, digest = ? WHERE seq = ?", (previous, digest, row[1]))
-            previous = digest
-    connection.close()
 
 
 @pytest.fixture
@@ -142,30 +123,30 @@ def of_another_writer(ledger: Ledger) -> None:
     add(other, 5, "one")
     signing.sign(other, ledger.path.with_name("ada"), NOW)
     (body,) = sqlite3.connect(other.path).execute("SELECT body FROM records WHERE kind = 'signed'").fetchone()
-    forged(ledger, f"UPDATE records SET body = '{body}' WHERE seq = 6", chain_from=6)
+    forge(ledger, f"UPDATE records SET body = '{body}' WHERE seq = 6", chain_from=6)
 
 
 def chained_anew(ledger: Ledger) -> None:
     """A row that was signed is another one, and the chain is whole again."""
-    forged(ledger, "UPDATE records SET body = '{\"n\":99}' WHERE seq = 3", chain_from=3)
+    forge(ledger, "UPDATE records SET body = '{\"n\":99}' WHERE seq = 3", chain_from=3)
     assert ledger.verify().faults == []
 
 
 def at_another_time(ledger: Ledger) -> None:
-    forged(ledger, "UPDATE records SET at = '2020-01-01T00:00:00.000000Z' WHERE seq = 6", chain_from=6)
+    forge(ledger, "UPDATE records SET at = '2020-01-01T00:00:00.000000Z' WHERE seq = 6", chain_from=6)
 
 
 def cut_off(ledger: Ledger) -> None:
     """What was signed is not there any more, only its signature."""
-    forged(ledger, "DELETE FROM records WHERE seq = 5", "UPDATE records SET seq = 5 WHERE seq = 6", chain_from=5)
+    forge(ledger, "DELETE FROM records WHERE seq = 5", "UPDATE records SET seq = 5 WHERE seq = 6", chain_from=5)
 
 
 def of_no_key(ledger: Ledger) -> None:
-    forged(ledger, "UPDATE records SET body = json_set(body, '$.signature[0]', '&') WHERE seq = 6", chain_from=6)
+    forge(ledger, "UPDATE records SET body = json_set(body, '$.signature[0]', '&') WHERE seq = 6", chain_from=6)
 
 
 def without_fields(ledger: Ledger) -> None:
-    forged(ledger, "UPDATE records SET body = '[1]' WHERE seq = 6", chain_from=6)
+    forge(ledger, "UPDATE records SET body = '[1]' WHERE seq = 6", chain_from=6)
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["allowed_signers", "no allowed_signers"])
@@ -195,7 +176,7 @@ def test_an_older_signature_put_last_covers_no_more_than_it_did(ledger: Ledger, 
     assert signing.sign(ledger, ada, NOW) == 9
     # Somebody removes the newer signature, edits what only it covered, and repeats the older one.
     (body,) = sqlite3.connect(ledger.path).execute("SELECT body FROM records WHERE seq = 6").fetchone()
-    forged(
+    forge(
         ledger,
         "UPDATE records SET body = '{\"n\":99}' WHERE seq = 8",
         f"UPDATE records SET body = '{body}' WHERE seq = 10",
@@ -305,7 +286,7 @@ def test_runs_are_signed_and_verify_says_by_whom(ground: Any, tmp_path: Path) ->
     output = " ".join(ground.run(*verify, *strict, expect=2, **ground.unrecorded).split())
     assert "is not signed as it should be" in output
     assert "5 rows came after its last good signature" in output
-    forged(Ledger(ground.ledger), "UPDATE records SET host = 'web9' WHERE seq = 2", chain_from=2)
+    forge(Ledger(ground.ledger), "UPDATE records SET host = 'web9' WHERE seq = 2", chain_from=2)
     output = " ".join(ground.run(*verify, expect=2, **ground.unrecorded).split())
     assert "was tampered with or is damaged" in output
     assert "it does not fit" in output

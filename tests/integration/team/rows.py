@@ -33,13 +33,14 @@ def add(ledger: Ledger, count: int, run_id: str = "run", first: int = 1) -> None
         transaction.add(entries(count, run_id, first))
 
 
-def forge(ledger: Ledger, statement: str, chain_from: int | None = None) -> None:
+def forge(ledger: Ledger, *statements: str, chain_from: int | None = None) -> None:
     """Work on the file as somebody who has it, and chain everything anew from a row on when asked."""
     connection = sqlite3.connect(ledger.path, isolation_level=None)
     triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     for name, _sql in triggers:
         connection.execute(f"DROP TRIGGER {name}")
-    connection.execute(statement)
+    for statement in statements:
+        connection.execute(statement)
     if chain_from is not None:
         before = connection.execute("SELECT digest FROM records WHERE seq = ?", (chain_from - 1,)).fetchone()
         previous = before[0] if before else record.GENESIS

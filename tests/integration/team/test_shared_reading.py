@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from postgres import OPERATOR_PASSWORD, REPORTER_PASSWORD, Database
 from proxy import Proxy
+from rows import add
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.access_review.lists import of_host
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.access_review.signing_off import Signature, sign_off
@@ -29,6 +31,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger impor
     record,
     shared,
     shared_url,
+    signing,
 )
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_store
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import Recorder
@@ -352,6 +355,49 @@ def test_who_may_not_read_is_told_by_the_server(database: Database) -> None:
         with pytest.raises(LedgerError, match=said) as told, configured_store(None, url).reading() as connection:
             reading.clients(connection)
         assert not {OPERATOR_PASSWORD, "not-that"} & set(str(told.value).split())
+
+
+def test_a_push_signs_and_the_shared_ledger_says_by_whom(database: Database, tmp_path: Path) -> None:
+    ground = Playground(tmp_path)
+    add(Ledger(ground.ledger), 5)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "ada"], check=True)
+    ground.write("signers", f"ada@example.org {(tmp_path / 'ada.pub').read_text()}")
+    text = f"""
+- hosts: localhost
+  gather_facts: false
+  vars: {{operator: "{database.operator}", reporter: "{database.reporter}"}}
+  tasks:
+    - infogerance.perimeter.ledger_push: {{shared: "{{{{ operator }}}}", sign_key: no-such-key}}
+      register: unsigned
+    - infogerance.perimeter.ledger_push: {{shared: "{{{{ operator }}}}", sign_key: "{tmp_path}/ada"}}
+      register: pushed
+    - infogerance.perimeter.ledger_verify:
+        {{shared: "{{{{ reporter }}}}", allowed_signers: "{tmp_path}/signers", max_unsigned: 0}}
+      register: checked
+    - ansible.builtin.copy:
+        content: "{{{{ [unsigned, pushed, checked] | to_json }}}}"
+        dest: "{{{{ playbook_dir }}}}/answer.json"
+        mode: "0600"
+"""
+    output = ground.play(text, "-vvv", **ground.unrecorded)
+    assert OPERATOR_PASSWORD not in output.partition("TASK [")[2]
+    unsigned, pushed, checked = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))
+    # A key in trouble keeps no row from being sent.
+    assert (unsigned["pushed"], unsigned["remaining"], unsigned["signed"]) == (5, 0, None)
+    assert "there is no such file" in unsigned["notices"][0]
+    assert (pushed["pushed"], pushed["signed"], pushed["notices"]) == (1, 5, [])
+    (head,) = checked["signatures"]
+    assert (head["row"], head["place"], head["signer"], head["fault"]) == (5, 6, "ada@example.org", "")
+    # Who owns the database can chain anew, but not sign.
+    database.tampered("UPDATE chained SET body = '{}' WHERE seq = 5")
+    with SharedLedger(database.reporter).reading() as connection:
+        assert [head.fault for head in signing.signed_heads(connection, tmp_path / "signers")[0]] == [""]
+    forged = database.sql("SELECT previous FROM chained WHERE seq = 5")
+    database.tampered(f"UPDATE chained SET digest = '{forged[::-1]}' WHERE seq = 5")
+    with SharedLedger(database.reporter).reading() as connection:
+        heads, left = signing.signed_heads(connection, tmp_path / "signers")
+    assert [head.fault for head in heads] == ["it does not fit"]
+    assert set(left.values()) == {5}
 
 
 def test_a_silent_server_is_given_up_in_time(database: Database) -> None:
