@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def steps(text: str) -> Iterator[Step]:
 class Reader:
     """Somebody who follows a guide, and the server."""
 
-    def __init__(self, folder: Path, server: Any) -> None:
+    def __init__(self, folder: Path, server: Any, sockets: Path) -> None:
         self.folder, self.server, self.printed = folder, server, ""
         public = server.run(["cat", "/etc/ssh/ssh_host_ed25519_key.pub"]).stdout.split()
         (folder / "known_hosts").write_text(f"{server.address} {public[0]} {public[1]}\n")
@@ -72,6 +73,7 @@ class Reader:
             "HOME": str(folder / "home"),
             "ANSIBLE_HOME": str(folder / "home"),
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets),
             "ANSIBLE_PRIVATE_KEY_FILE": str(server.key),
             "ANSIBLE_SSH_COMMON_ARGS": f"-F /dev/null -o UserKnownHostsFile={folder}/known_hosts -o IdentitiesOnly=yes",
             "INFOGERANCE_PERIMETER_LEDGER": str(folder / "ledger.sqlite3"),
@@ -108,10 +110,10 @@ class Reader:
             raise AssertionError(f"unknown word {step.what!r}")
 
 
-@pytest.fixture(scope="module")
-def server(module_hosts: Callable[..., Any]) -> Any:
+@pytest.fixture
+def server(make_host: Callable[..., Any]) -> Any:
     """A server with two people; one of them has left."""
-    host = module_hosts("guides", flavour="systemd")
+    host = make_host("guides", flavour="systemd")
     for name, key in (("bob", BOB), ("carol", CAROL)):
         host.run(f"useradd -m {name} && install -d -o {name} -g {name} -m 700 /home/{name}/.ssh")
         host.write(f"/home/{name}/.ssh/authorized_keys", key + "\n", 0o600, name)
@@ -123,16 +125,22 @@ def guide(name: str) -> list[Step]:
     return list(steps((GUIDES / f"{name}.md").read_text(encoding="utf-8")))
 
 
+@pytest.fixture
+def sockets() -> Iterator[Path]:
+    """A unix socket's path has 108 bytes at most, and pytest's own temporary paths are long."""
+    with tempfile.TemporaryDirectory(prefix="ipg-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize(
     "name",
     [
         pytest.param(name, marks=[] if name in QUICK else [pytest.mark.soak])
-        # The first one first; a disaster after what it undoes.
         for name in (FIRST, "back_in", "audit_to_removal", "departure", "month_end")
     ],
 )
-def test_a_guide_can_be_followed_to_its_end(name: str, server: Any, tmp_path: Path) -> None:
-    reader = Reader(tmp_path, server)
+def test_a_guide_can_be_followed_to_its_end(name: str, server: Any, tmp_path: Path, sockets: Path) -> None:
+    reader = Reader(tmp_path, server, sockets)
     if name != FIRST:
         for step in guide(FIRST):
             if step.what.startswith("file "):
