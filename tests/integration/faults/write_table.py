@@ -47,11 +47,15 @@ def main() -> int:
         print("faults: lost something: " + ", ".join(failed))
         return 1
     day, core = datetime.now(UTC).date(), version("ansible-core")
-    kills = KILLS.read_text(encoding="utf-8").strip().partition(": ")[2] if KILLS.exists() else ""
+    page = PAGE.read_text(encoding="utf-8")
+    # What another checkout counted stays until this one has counted itself.
+    kills = page.partition("By `make soak`: ")[2].partition(".\n")[0]
+    if KILLS.exists():
+        kills = KILLS.read_text(encoding="utf-8").strip().partition(": ")[2]
     told = f"Counted on {day} with ansible-core {core} by `make faults`."
     if kills:
         told += f"\nBy `make soak`: {kills}."
-    before, _begin, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    before, _begin, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
     PAGE.write_text(before + "\n\n".join([BEGIN, told, "\n".join(lines), END]) + after, encoding="utf-8")
     return 0
