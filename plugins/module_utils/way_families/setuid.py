@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from .context import Context, iso
 from .family import Closing, Finding
 from .remedy import on_path
+from .walking import Walk
 
 __all__ = ["look"]
 
@@ -48,45 +49,14 @@ _EXECUTABLE = 0o111
 _SPECIAL = stat.S_ISUID | stat.S_ISGID
 
 
-class _Walk:
-    """One walk with one budget of files, time and depth."""
+class _Walk(Walk):
+    """What runs with rights of its own, and where."""
 
-    def __init__(self, ctx: Context) -> None:
-        self.ctx = ctx
-        self.left = ctx.bounds.max_files
-        self.stopped = False
-        self.mounts = {row[0] for row in ctx.mounts.rows}
-        self.seen: set[tuple[int, int]] = set()
-
-    def below(self, root: str, depth: int) -> Iterator[tuple[str, os.stat_result, list[str]]]:
+    def special(self, root: str, depth: int) -> Iterator[tuple[str, os.stat_result, list[str]]]:
         """(path, facts, capabilities) of each file that runs with rights of its own."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        try:
-            handle = os.open(root, flags)
-        except OSError:
-            return
-        try:
-            yield from self._in(handle, root, depth)
-        finally:
-            os.close(handle)
-
-    def _in(self, handle: int, path: str, depth: int) -> Iterator[tuple[str, os.stat_result, list[str]]]:
-        found = os.fstat(handle)
-        if (found.st_dev, found.st_ino) in self.seen:
-            return
-        self.seen.add((found.st_dev, found.st_ino))
-        folders: list[str] = []
-        with os.scandir(handle) as rows:
-            for row in rows:
-                self.left -= 1
-                if not self.left & 0xFFF or self.left <= 0:
-                    self._check()
-                    if self.stopped:
-                        return
+        for folder, handle, files in self.below(root, depth):
+            for row in files:
                 try:
-                    if row.is_dir(follow_symlinks=False):
-                        folders.append(row.name)
-                        continue
                     if not row.is_file(follow_symlinks=False):
                         continue
                     facts = row.stat(follow_symlinks=False)
@@ -97,44 +67,11 @@ class _Walk:
                     continue
                 capabilities = _capabilities(handle, row.name)
                 if facts.st_mode & _SPECIAL or capabilities:
-                    yield os.path.join(path, row.name), facts, capabilities
-        yield from self._deeper(handle, path, depth, folders)
+                    yield os.path.join(folder, row.name), facts, capabilities
 
-    def _deeper(
-        self, handle: int, path: str, depth: int, folders: list[str]
-    ) -> Iterator[tuple[str, os.stat_result, list[str]]]:
-        if not folders or self.stopped:
-            return
-        if depth <= 0:
-            self.ctx.limit("privilege: directories deeper than max_depth were not searched, such as %s" % ascii(path))
-            return
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        for name in folders:
-            inner = os.path.join(path, name)
-            if inner in self.mounts and (not self.ctx.reachable(inner) or "nosuid" in self.ctx.mounts.options(inner)):
-                continue
-            try:
-                below = os.open(name, flags, dir_fd=handle)
-            except OSError:
-                continue
-            try:
-                yield from self._in(below, inner, depth - 1)
-            finally:
-                os.close(below)
-            if self.ended():
-                return
-
-    def ended(self) -> bool:
-        """True once a bound was reached."""
-        return self.stopped
-
-    def _check(self) -> None:
-        if self.left <= 0:
-            self.ctx.limit("privilege: max_files was reached: not all files were looked at for setuid bits")
-            self.stopped = True
-        elif self.ctx.over:
-            self.ctx.limit("privilege: max_seconds was reached: not all files were looked at for setuid bits")
-            self.stopped = True
+    def crosses(self, point: str) -> bool:
+        """A mount without setuid bits gives none of these rights."""
+        return self.ctx.reachable(point) and "nosuid" not in self.ctx.mounts.options(point)
 
 
 def _capabilities(handle: int, name: str) -> list[str]:
@@ -153,7 +90,7 @@ def _capabilities(handle: int, name: str) -> list[str]:
 
 def look(ctx: Context) -> Iterator[Finding]:
     """Homes and temporary places whole; the system's directories for what stands out."""
-    walk = _Walk(ctx)
+    walk = _Walk(ctx, "privilege, setuid files")
     for path, facts, capabilities in _system(ctx, walk):
         name = os.path.basename(path)
         usual = ctx.packages.owner(path) is not None and name in KNOWN
@@ -163,7 +100,7 @@ def look(ctx: Context) -> Iterator[Finding]:
             yield _finding(ctx, path, facts, capabilities)
     before = walk.left
     for root in _places(ctx):
-        for path, facts, capabilities in walk.below(root, ctx.bounds.max_depth):
+        for path, facts, capabilities in walk.special(root, ctx.bounds.max_depth):
             yield _finding(ctx, path, facts, capabilities)
     ctx.tell({"walked": before - walk.left})
 
@@ -171,17 +108,20 @@ def look(ctx: Context) -> Iterator[Finding]:
 def _system(ctx: Context, walk: _Walk) -> Iterator[tuple[str, os.stat_result, list[str]]]:
     for root in SYSTEM:
         if ctx.reachable(root) and "nosuid" not in ctx.mounts.options(root):
-            yield from _Shallow(ctx).below(root, 0) if root in SHALLOW else walk.below(root, ctx.bounds.max_depth)
+            yield from (
+                _Shallow(ctx, walk.what).special(root, 0)
+                if root in SHALLOW
+                else walk.special(root, ctx.bounds.max_depth)
+            )
 
 
 class _Shallow(_Walk):
     """One directory without what is below it."""
 
-    def _deeper(
-        self, handle: int, path: str, depth: int, folders: list[str]
-    ) -> Iterator[tuple[str, os.stat_result, list[str]]]:
-        del handle, path, depth, folders
-        yield from ()
+    def enters(self, path: str, name: str) -> bool:
+        """Nowhere."""
+        del path, name
+        return False
 
 
 def _places(ctx: Context) -> list[str]:

@@ -1,20 +1,10 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The survey: every family in a child process of its own, all at once, within one time.
-
-A family that breaks, hangs in the kernel or is led into a swamp costs what it had not found yet, and nothing else:
-each finding is handed over as soon as it is made, and the parent goes on without those that don't end.
-"""
+"""The survey: every family in a child process of its own, all at once, within one time."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import selectors
-import signal
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,8 +27,9 @@ from . import (
     units,
     vpn,
 )
+from .apart import Job, Tell, run_apart
 from .context import Context
-from .family import Finding, Look
+from .family import Look
 
 __all__ = ["FAMILIES", "Survey", "survey"]
 
@@ -53,8 +44,6 @@ FAMILIES: dict[str, tuple[Look, ...]] = {
 }
 #: A user may make a hundred thousand ways; nobody reads more than these of one kind and account.
 MOST_OF_A_KIND = 100
-#: What is given beyond the time that the families know of, to hand over what they have.
-PATIENCE = 2.0
 
 
 @dataclass
@@ -70,24 +59,12 @@ class Survey:
 def survey(ctx: Context, families: Sequence[str], accept: Sequence[Mapping[str, Any]] = ()) -> Survey:
     """Run the families and gather what they hand over. Never raises for what is found on the server."""
     made = Survey()
-    children = {}
-    with selectors.DefaultSelector() as selector:
-        for name in families:
-            reader, pid = _start(ctx, name)
-            children[name] = pid
-            selector.register(reader, selectors.EVENT_READ, [name, b"", False])
-        try:
-            _gather(selector, made, ctx.bounds.ends + PATIENCE)
-        finally:
-            for key in list(selector.get_map().values()):
-                made.limits.append("%s: did not end in time: told is what it had found so far" % key.data[0])
-                os.close(int(key.fd))
-            for pid in children.values():
-                # One that hangs in the kernel can't be waited for.
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-                with contextlib.suppress(OSError):
-                    os.waitpid(pid, os.WNOHANG)
+
+    def job(name: str) -> Job:
+        return lambda tell: _work(ctx, name, tell)
+
+    for row in run_apart({name: job(name) for name in families}, ctx.bounds.ends):
+        _take(row, made)
     order = list(FAMILIES)
     made.findings.sort(key=lambda r: (order.index(r["family"]), r["kind"], r["path"], r["account"] or "", r["entry"]))
     made.unread.sort(key=lambda r: r["path"])
@@ -97,32 +74,7 @@ def survey(ctx: Context, families: Sequence[str], accept: Sequence[Mapping[str, 
     return made
 
 
-def _start(ctx: Context, name: str) -> tuple[int, int]:
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(writer)
-        return reader, pid
-    try:
-        os.close(reader)
-        null = os.open(os.devnull, os.O_RDWR)
-        for handle in (0, 1, 2):
-            # A child that hangs for ever must not hold the connection open.
-            os.dup2(null, handle)
-        os.dup2(writer, 3)
-        os.closerange(4, 256)
-        with os.fdopen(3, "w", encoding="utf-8", errors="replace") as stream:
-            _work(ctx, name, stream)
-            stream.write(json.dumps({"done": True}) + "\n")
-    finally:
-        os._exit(0)
-
-
-def _work(ctx: Context, name: str, stream: Any) -> None:
-    def tell(row: dict[str, Any]) -> None:
-        stream.write(json.dumps(row) + "\n")
-        stream.flush()
-
+def _work(ctx: Context, name: str, tell: Tell) -> None:
     ctx.tell = tell
     many: Counter[tuple[str, str | None]] = Counter()
     for part in FAMILIES[name]:
@@ -130,43 +82,14 @@ def _work(ctx: Context, name: str, stream: Any) -> None:
             for found in part(ctx):
                 many[found.kind, found.account] += 1
                 if many[found.kind, found.account] <= MOST_OF_A_KIND:
-                    tell({"finding": _row(found, name)})
+                    tell({"finding": found.as_result(name)})
         except Exception as error:  # noqa: BLE001 - one part's fault must not hide what the others find
             where = part.__module__.rpartition(".")[2]
             tell({"limit": "%s: %s broke off: %s: %s" % (name, where, type(error).__name__, error)})
     for (kind, account), count in many.items():
         if count > MOST_OF_A_KIND:
-            tell(
-                {
-                    "limit": "%s of %s: %d more than the %d told"
-                    % (kind, account, count - MOST_OF_A_KIND, MOST_OF_A_KIND)
-                }
-            )
-
-
-def _row(found: Finding, name: str) -> dict[str, Any]:
-    return found.as_result(name)
-
-
-def _gather(selector: selectors.BaseSelector, made: Survey, ends: float) -> None:
-    while selector.get_map():
-        ready = selector.select(max(0.0, ends - time.monotonic()))
-        if not ready and time.monotonic() >= ends:
-            return
-        for key, _events in ready:
-            data = os.read(int(key.fd), 1 << 16)
-            *lines, rest = (key.data[1] + data).split(b"\n")
-            key.data[1] = rest
-            for line in lines:
-                row = json.loads(line)
-                key.data[2] = key.data[2] or "done" in row
-                if "done" not in row:
-                    _take(row, made)
-            if not data:
-                if not key.data[2]:
-                    made.limits.append("%s: was killed: told is what it had found so far" % key.data[0])
-                selector.unregister(key.fd)
-                os.close(int(key.fd))
+            more = count - MOST_OF_A_KIND
+            tell({"limit": "%s of %s: %d more than the %d told" % (kind, account, more, MOST_OF_A_KIND)})
 
 
 def _take(row: dict[str, Any], made: Survey) -> None:
