@@ -20,6 +20,7 @@ from typing import Any
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
     entry_points,
     last_resort,
+    observations,
     process,
     reaping,
     record,
@@ -157,13 +158,15 @@ class Recorder:
         self._add(record.TASK, {"status": status, "ignored": ignored, **described}, host=host)
 
     def entry_points(self, host: str, result: Any) -> None:
-        """Keep what a result says of entry points, when it is such a result."""
+        """Keep what a result says of entry points, or of what else was seen, when it is such a result."""
         clients = self._clients.get(host, [])
         for item in entry_points.recognised(result):
             extracted = entry_points.extract(item)
             self._add(record.REVIEW, {**extracted.review, "clients": clients}, host=host)
             for change in extracted.changes:
                 self._add(record.CHANGE, {**change, "clients": clients}, host=host)
+        for item in observations.recognised(result):
+            self._add(record.OBSERVATION, {**observations.extract(item), "clients": clients}, host=host)
 
     def annotated(self, mark: str, fields: Mapping[str, Any]) -> bool:
         """What a task says of this run. The same mark counts once, on however many hosts; True when it is new."""

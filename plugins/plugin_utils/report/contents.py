@@ -19,6 +19,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report impor
     alerts,
     announcements,
     charts,
+    observed,
     standing_tables,
     tables,
     timeline,
@@ -60,6 +61,9 @@ def of_client(report: Mapping[str, Any], zone: tzinfo) -> Contents:
         "alerts": alerts.table(voices, report["alerts"]["open"], "alerts", every),
         "third_parties": announcements.table(voices, report["announcements"], every),
         "alerts_history": alerts.table(voices, report["alerts"]["history"], "alerts_history", every),
+        "runtimes": observed.runtimes(voices, report["runtimes"], every),
+        "monitoring": observed.monitoring(voices, report["monitoring"], every),
+        "sessions": observed.sessions(voices, report["sessions"], every),
     }
     ways = tables.ways(voices, report["ways_in"], every)
     questions = _questions(voices, report["questions"], every)
@@ -74,6 +78,9 @@ def of_client(report: Mapping[str, Any], zone: tzinfo) -> Contents:
         "reviews": bool(report["access_reviews"]),
         "removed": bool(report["removed"]),
         "changes": bool(report["other_changes"]),
+        "runtimes": bool(report["runtimes"]),
+        "monitoring": bool(report["monitoring"]),
+        "sessions": bool(report["sessions"]),
         "openly": bool(report["openly"]),
         "interventions": True,
     }

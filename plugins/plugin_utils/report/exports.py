@@ -49,6 +49,21 @@ _ENTRIES = (
     "run_id",
 )
 
+_OBSERVED: Mapping[str, Sequence[str]] = {
+    "runtimes": (
+        *("host", "clients", "account", "ecosystem", "kind", "what", "version", "base", "responsible", "path"),
+        *("locked_by", "locked_at", "lock_age_days", "installed_at", "running", "detail", "seen_at"),
+    ),
+    "monitoring": (
+        *("host", "clients", "state", "kind", "name", "address", "protocol", "port", "program", "user", "unit"),
+        *("image", "server", "tls", "changed", "seen_at"),
+    ),
+    "sessions": (
+        *("host", "clients", "account", "kind", "interactive", "began", "ended", "count", "tty", "address"),
+        *("program", "key", "source", "seen_at"),
+    ),
+}
+
 
 def to_json(report: Mapping[str, Any]) -> str:
     """The whole report, indented, in a stable order."""
@@ -107,6 +122,11 @@ def access_reviews_csv(report: Mapping[str, Any], language: str) -> str:
         for review in report["access_reviews"]
     )
     return _csv(_REVIEWS, rows, language)
+
+
+def observed_csv(part: str, rows: Iterable[Mapping[str, Any]], language: str) -> str:
+    """One line for what was seen at the last look at its server; part: a key of the report."""
+    return _csv(_OBSERVED[part], ({**row, "clients": " ".join(row["clients"])} for row in rows), language)
 
 
 def safe_cell(value: Any) -> str:

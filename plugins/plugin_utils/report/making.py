@@ -19,6 +19,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger impor
     record,
     spot_check,
 )
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.observations import last_observations
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Store
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
@@ -27,6 +28,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report impor
     fleet,
     html,
     model,
+    observed,
     pdf,
     terminal,
     writing,
@@ -83,6 +85,7 @@ def make(
         told_of = [run["run_id"] for run in found] + [one.id for one in alert_rows.of_client(alerts, client)]
         faults = spot_check.faults(connection, start, end, told_of)
         looks = last_looks(connection, end, client)
+        seen = last_observations(connection, end, client)
 
         def report_of(name: str | None) -> dict[str, Any]:
             mine = found if name == client else reading.interventions(connection, start, end, name)
@@ -125,6 +128,7 @@ def make(
                 start=start,
                 statement=billed,
                 reviews=standing.standings(connection, end, name, moment.astimezone(period.zone).date()),
+                observations=[look for look in seen if name is None or name in look["clients"]],
             )
 
         report = report_of(client)
@@ -181,5 +185,8 @@ def _files_of(
             files[f"{name}-alerts.csv"] = exports.alerts_csv(report, language)
         if report["access_reviews"]:
             files[f"{name}-access-reviews.csv"] = exports.access_reviews_csv(report, language)
+        for part in observed.PARTS.values():
+            if report[part]:
+                files[f"{name}-{part}.csv"] = exports.observed_csv(part, report[part], language)
     if "json" in formats:
         files[f"{name}.json"] = exports.to_json(report)

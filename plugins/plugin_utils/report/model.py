@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
     access,
     announcements,
+    observed,
     timeline,
     waiting,
 )
@@ -38,6 +39,7 @@ def build(
     start: str = "",
     statement: Mapping[str, Any] | None = None,
     reviews: Iterable[Mapping[str, Any]] = (),
+    observations: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The report as one plain value; every rendering starts from it.
 
@@ -46,6 +48,7 @@ def build(
     before `start`, its first stored stamp, are left out; so are announcements of third parties (`announced`).
     statement: billing's, when the clients' terms are known. reviews: how access reviews stand, as
     access_review.standing gives them.
+    observations: as ledger.observations.last_observations gives them.
     """
     runs: list[Mapping[str, Any]] = [run for run in interventions if run["playbook"] not in OWN_PLAYBOOKS]
     if statement is not None:
@@ -73,6 +76,7 @@ def build(
         ways_in=ways,
         alerts=resource_alerts.of_period(alerts, start),
         announcements=announcements.of_period(announced, start),
+        **observed.of_looks(observations),
         checks=access.checks(looks, today),
         left_out=[{"host": look["host"], "count": look["left_out"]} for look in looks if look["left_out"]],
         openly=[run for run in real if run["outcome"] not in {"ok", "no_hosts"} or run["complete"] is False],

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
     words_en,
     words_fr,
+    words_seen_en,
+    words_seen_fr,
     words_watch_en,
     words_watch_fr,
 )
@@ -17,8 +19,8 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report impor
 LANGUAGES = ("fr", "en")
 
 WORDING: Mapping[str, Mapping[str, str]] = {
-    "fr": {**words_fr.WORDS, **words_watch_fr.WORDS},
-    "en": {**words_en.WORDS, **words_watch_en.WORDS},
+    "fr": {**words_fr.WORDS, **words_watch_fr.WORDS, **words_seen_fr.WORDS},
+    "en": {**words_en.WORDS, **words_watch_en.WORDS, **words_seen_en.WORDS},
 }
 
 MONTHS: Mapping[str, tuple[str, ...]] = {

@@ -1,0 +1,111 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was seen on the servers: kept without what is not named, told per client, in both languages, safely."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import observations
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.making import DEFAULT_FORMATS, Made, make
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import parse
+
+ATTACK = "</script><script>alert(1)</script>"
+RUNTIME = {
+    "ecosystem": "composer",
+    "kind": "composer_project",
+    "path": f"/home/a/{ATTACK}",
+    "account": "a",
+    "what": "=cmd()",
+    "lock_age_days": 500,
+    "base": None,
+    "responsible": "client",
+    "token": "planted-secret",
+}
+SEEN: dict[str, Any] = {
+    "user_runtimes": {
+        "runtimes": [RUNTIME, {**RUNTIME, "kind": "cron_jobs", "what": "3", "base": "system"}, "rubbish"]
+    },
+    "monitoring": {"differences": [{"state": "gone", "kind": "port", "name": "tcp/443", "port": 443, "address": ""}]},
+    "privileged_sessions": {
+        "unexplained": [
+            {"kind": "sudo", "account": "a", "began": "2026-11-02T09:00:00Z", "interactive": True, "count": 1},
+            {"kind": "ssh", "account": "root", "began": "2026-11-01T09:00:00Z", "interactive": False, "count": 7},
+        ]
+    },
+}
+
+
+def result(kind: str) -> dict[str, Any]:
+    return {"observation_kind": kind, "counts": {"all": 3}, "limits": ["max_files"], **SEEN[kind]}
+
+
+def made(story: Any, client: str | None, language: str = "fr") -> Made:
+    return make(story.ledger, parse("2026-11"), client, language, DEFAULT_FORMATS)
+
+
+def told(story: Any) -> None:
+    for day, kind in enumerate(SEEN, 1):
+        story.run(f"2026-11-0{day}T10:00:00Z", {"web1": ["acme"], "db1": ["globex"]}, results={"web1": result(kind)})
+
+
+def file(report: Made, ending: str) -> str:
+    return str(next(text for name, text in report.files.items() if name.endswith(ending)))
+
+
+def test_only_named_columns_are_kept_and_what_is_no_row_is_counted() -> None:
+    body = observations.extract(result("user_runtimes"))
+    assert "planted-secret" not in json.dumps(body)
+    assert (len(body["rows"]), body["unreadable"], body["limits"]) == (2, 1, ["max_files"])
+    many = {**result("user_runtimes"), "runtimes": [RUNTIME] * 700}
+    assert (len(observations.extract(many)["rows"]), observations.extract(many)["left_out"]) == (500, 200)
+
+
+def test_a_loops_items_are_recognised_and_other_kinds_are_not() -> None:
+    loop = {"results": [result("monitoring"), {"observation_kind": "weather", "rows": []}, {"skipped": True}]}
+    assert [each["observation_kind"] for each in observations.recognised(loop)] == ["monitoring"]
+    assert list(observations.recognised("text")) == []
+
+
+def test_the_page_has_a_part_for_each_in_both_languages(story: Any) -> None:
+    told(story)
+    report = made(story, "acme")
+    page = file(report, ".html")
+    for text in (
+        "Environnements d\u2019exécution dans les comptes utilisateurs",
+        "Runtimes in user accounts",
+        "Supervision\u00a0: écarts avec vos déclarations",
+        "Monitoring: what differs from your declarations",
+        "Sessions privilégiées sans intervention enregistrée",
+        "Privileged sessions without a recorded intervention",
+        "sans terminal, 7 fois",
+        "no terminal, 7 times",
+        "nous (paquets du système)",
+    ):
+        assert text in page, text
+    assert ATTACK not in page
+    assert "'=cmd()" in file(report, "-runtimes.csv")
+    assert "tcp/443" in file(report, "-monitoring.csv")
+    assert file(report, "-sessions.csv").count("\n") == 3
+
+
+def test_another_client_sees_nothing_of_it(story: Any) -> None:
+    told(story)
+    report = made(story, "globex")
+    assert {part: report.report[part] for part in ("runtimes", "monitoring", "sessions")} == {
+        "runtimes": [],
+        "monitoring": [],
+        "sessions": [],
+    }
+    assert not [name for name in report.files if name.endswith(("-runtimes.csv", "-monitoring.csv", "-sessions.csv"))]
+    assert "web1" not in "".join(map(str, report.files.values()))
+
+
+def test_only_the_last_look_at_a_server_counts(story: Any) -> None:
+    told(story)
+    empty = {**result("monitoring"), "differences": []}
+    story.run("2026-11-20T10:00:00Z", {"web1": ["acme"]}, results={"web1": empty})
+    assert made(story, "acme").report["monitoring"] == []
+    assert len(made(story, None).report["runtimes"]) == 2
