@@ -1,0 +1,59 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is taken from users' files gives no argument and no secret away, and nothing raises."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.containers import moment
+from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.cron_jobs import programs
+from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.json_files import (
+    field,
+    loaded,
+    text_of,
+)
+from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.runtime import Runtime
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("5 4 * * * /usr/bin/mysqldump -pSECRET shop", ["mysqldump"]),
+        ("@daily PASSWORD=SECRET ./run.sh SECRET", ["run.sh"]),
+        ("* * * * * cd /home/x && SECRET", []),
+        ("* * * * * $(SECRET)", []),
+        ("* * * *", []),
+    ],
+)
+def test_of_a_job_only_the_programs_name_is_taken(line: str, named: list[str]) -> None:
+    assert programs([line]) == named
+
+
+@given(st.lists(st.text()))
+def test_no_line_breaks_it(lines: list[str]) -> None:
+    programs(lines)
+
+
+def test_json_of_any_kind_gives_what_was_asked_for_or_nothing() -> None:
+    assert loaded("[" * 100000) is None
+    assert loaded("{") is None
+    assert field([1], "a") is None
+    assert field({"a": {"b": "c"}}, "a", "b") == "c"
+    assert text_of(7) is None
+
+
+@pytest.mark.parametrize("value", [None, 7, "", "yesterday", "9999-99-99T99:99:99Z", "2026-11-25T20:14:05+99:99"])
+def test_what_is_no_time_is_none(value: object) -> None:
+    assert moment(value) is None
+
+
+def test_an_age_is_in_whole_days_and_never_negative() -> None:
+    written = moment("2026-11-25T00:00:00.123456789Z")
+    assert written is not None
+    row = Runtime("node_project", "/home/a", "a", locked_by="x", locked_at=written)
+    assert row.as_result("node", written + 86400 * 2.9)["lock_age_days"] == 2
+    assert row.as_result("node", written - 5)["lock_age_days"] == 0
