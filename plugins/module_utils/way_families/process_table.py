@@ -51,6 +51,7 @@ class ProcessTable:
         self.proc = proc
         self.processes: dict[int, Process] = {}
         self._sockets: dict[int, Connection] | None = None
+        self._paths: frozenset[str] | None = None
         boot = self._boot_time()
         tick = os.sysconf("SC_CLK_TCK") or 100
         ours = self._name_space("self")
@@ -116,15 +117,54 @@ class ProcessTable:
 
     def sockets_of(self, pid: int, handles: Iterable[int] | None = None) -> list[tuple[int, Connection]]:
         """(descriptor, connection) of a process's TCP and UDP sockets; of all descriptors, or only of these."""
+        tables = self._connections()
+        rows = self._socket_inodes(pid, handles)
+        return [(handle, tables[inode]) for handle, inode in rows if inode in tables]
+
+    def _connections(self) -> dict[int, Connection]:
         if self._sockets is None:
             self._sockets = {}
             for name in ("tcp", "tcp6", "udp", "udp6"):
                 self._sockets.update(_table("%s/self/net/%s" % (self.proc, name), name[:3]))
-        found = []
-        for handle, inode in self._socket_inodes(pid, handles):
-            if inode in self._sockets:
-                found.append((handle, self._sockets[inode]))
-        return found
+        return self._sockets
+
+    def listeners(self) -> list[tuple[Connection, int | None]]:
+        """Every listening TCP and bound UDP socket, with the oldest process that holds it; None for the kernel's.
+
+        A socket of a process that we may not look into, or of another pid name space, has none either.
+        """
+        tables = self._connections()
+        holders: dict[int, int] = {}
+        for pid in sorted(self.processes):
+            for _handle, inode in self._socket_inodes(pid, None):
+                if inode in tables:
+                    holders.setdefault(inode, pid)
+        return [(found, holders.get(inode)) for inode, found in tables.items() if found.listening]
+
+    def unit_of(self, pid: int) -> str:
+        """The unit that systemd runs a process in; empty where there is none."""
+        try:
+            with open("%s/%d/cgroup" % (self.proc, pid), encoding="utf-8", errors="surrogateescape") as stream:
+                rows = [line.rstrip("\n").split(":", 2) for line in stream]
+        except OSError:
+            return ""
+        for row in rows:
+            if len(row) == 3 and (row[1] in ("", "name=systemd")):
+                parts = [part for part in row[2].split("/") if part.endswith((".service", ".scope"))]
+                if parts:
+                    return parts[-1]
+        return ""
+
+    def unix_sockets(self) -> frozenset[str]:
+        """The paths that somebody listens at or is connected to, of our own network name space."""
+        if self._paths is None:
+            try:
+                with open(self.proc + "/self/net/unix", encoding="utf-8", errors="surrogateescape") as stream:
+                    rows = [line.rstrip("\n").split(None, 7) for line in stream]
+            except OSError:
+                rows = []
+            self._paths = frozenset(row[7] for row in rows if len(row) == 8)
+        return self._paths
 
     def _socket_inodes(self, pid: int, handles: Iterable[int] | None) -> list[tuple[int, int]]:
         folder = "%s/%d/fd" % (self.proc, pid)

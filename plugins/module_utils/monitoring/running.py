@@ -1,0 +1,173 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What listens and runs: sockets from /proc, units and timers from systemd, containers.
+
+Of a command line only the program's name is taken. Sources: proc(5), systemctl(1), conmon's and containerd's command
+lines, docker(1).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+
+from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.json_files import loaded, text_of
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.reading import Reader
+
+from .item import Item
+from .vhosts import vhosts
+
+__all__ = ["observe", "units_of"]
+
+PATIENCE = 20
+_USER_UNIT = re.compile(r"/user@(\d+)\.service/(?:.*/)?([^/]+\.service)\Z")
+_MOST = 2000
+
+
+def observe(reader: Reader) -> tuple[list[Item], list[str]]:
+    """(what is there, sentences on what could not be looked at)."""
+    unseen: list[str] = []
+    found = list(_ports(reader))
+    if os.path.isdir("/run/systemd/system"):
+        found += _units(unseen)
+        found += _user_units(reader)
+    else:
+        unseen.append("systemd does not run here: there are no units")
+    found += _containers(reader, unseen)
+    found += vhosts(reader)
+    if len(found) > _MOST:
+        unseen.append("%d things listen or run: %d were looked at" % (len(found), _MOST))
+    return found[:_MOST], unseen
+
+
+def _ports(reader: Reader) -> Iterator[Item]:
+    """One item a protocol, port, program and user, with all its addresses."""
+    low = _first_ephemeral()
+    table = reader.processes
+    by_key: dict[tuple[str, int, str | None, str | None, str | None], set[str]] = {}
+    for found, pid in table.listeners():
+        if found.protocol == "udp" and found.local_port >= low:
+            # A question that waits for its answer, such as one to a name server.
+            continue
+        process = table.processes.get(pid) if pid is not None else None
+        program = _program(reader, process.pid, process.comm) if process else None
+        user = (reader.name_of(process.uid) or str(process.uid)) if process else None
+        unit = (table.unit_of(process.pid) or None) if process else None
+        key = (found.protocol, found.local_port, program, user, unit)
+        by_key.setdefault(key, set()).add(found.local)
+    for (protocol, port, program, user, unit), addresses in sorted(by_key.items(), key=lambda row: str(row[0])):
+        yield Item("port", "%s/%d" % (protocol, port), protocol, port, tuple(sorted(addresses)), user, program, unit)
+
+
+def _program(reader: Reader, pid: int, comm: str) -> str:
+    """The program's file name; its title, which it may change, only where that can't be read."""
+    name = os.path.basename(reader.processes.program(pid).replace(" (deleted)", ""))
+    return name or comm
+
+
+def _first_ephemeral() -> int:
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as stream:
+            return int(stream.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 32768
+
+
+def _units(unseen: list[str]) -> list[Item]:
+    names = "Id,ActiveState,SubState,Type,User,Unit,Triggers,ExecStart"
+    command = ["systemctl", "show", "--no-pager", "--property=" + names, "*.service", "*.timer"]
+    text = _said_by(command, unseen, "systemd's units")
+    return units_of(text)
+
+
+def units_of(text: str) -> list[Item]:
+    """Services that run or have failed, and timers that wait; from what ``systemctl show`` says."""
+    found: list[Item] = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
+        name, state, sub = fields.get("Id", ""), fields.get("ActiveState", ""), fields.get("SubState", "")
+        state = "active" if state in ("active", "activating", "reloading") else state
+        if name.endswith(".timer") and state == "active":
+            found.append(Item("timer", name, unit=fields.get("Triggers") or fields.get("Unit") or None, state=state))
+        elif name.endswith(".service") and (sub == "running" or state == "failed"):
+            program = re.search(r"path=(\S+)", fields.get("ExecStart", ""))
+            base = os.path.basename(program.group(1)) if program else None
+            found.append(Item("unit", name, user=fields.get("User") or "root", program=base, state=state))
+    return found
+
+
+def _user_units(reader: Reader) -> list[Item]:
+    """Units of users' own managers, by the processes that run in them."""
+    found: dict[tuple[str, str], Item] = {}
+    for pid, process in reader.processes.processes.items():
+        try:
+            with open("/proc/%d/cgroup" % pid, encoding="utf-8", errors="surrogateescape") as stream:
+                rows = [_USER_UNIT.search(line.rstrip("\n")) for line in stream]
+        except OSError:
+            continue
+        for row in rows:
+            if row and row.group(2) != "init.scope":
+                user = reader.name_of(int(row.group(1))) or row.group(1)
+                program = _program(reader, pid, process.comm)
+                found.setdefault(
+                    (user, row.group(2)), Item("unit", row.group(2), user=user, program=program, state="active")
+                )
+    return list(found.values())
+
+
+def _containers(reader: Reader, unseen: list[str]) -> list[Item]:
+    found: list[Item] = []
+    for process in reader.processes.processes.values():
+        if process.comm != "conmon":
+            continue
+        words = dict(zip(process.words, process.words[1:]))
+        ident, name, bundle = words.get("-c", ""), words.get("-n", ""), words.get("-b", "")
+        if ident and name:
+            user = reader.name_of(process.uid) or str(process.uid)
+            found.append(
+                Item("container", name, user=user, image=_image(reader, process.uid, ident, bundle), state="running")
+            )
+    if os.path.exists("/run/docker.sock") and os.access("/usr/bin/docker", os.X_OK):
+        form = "{{.Names}}\t{{.Image}}"
+        for line in _said_by(["docker", "ps", "--format", form], unseen, "Docker's containers").split("\n"):
+            name, _tab, image = line.partition("\t")
+            if name:
+                found.append(Item("container", name.split(",")[0], user="root", image=image or None, state="running"))
+    return found
+
+
+def _image(reader: Reader, uid: int, ident: str, bundle: str) -> str | None:
+    """The image of one of Podman's containers, from the list beside its bundle."""
+    folder = os.path.dirname(os.path.dirname(os.path.normpath(bundle)))
+    account = reader.by_uid.get(uid)
+    if not folder.endswith("-containers"):
+        return None
+    seen = reader.look(os.path.join(folder, "containers.json"), account)
+    rows = loaded(seen.text) if seen else None
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and row.get("id") == ident:
+            about = loaded(row["metadata"]) if isinstance(row.get("metadata"), str) else None
+            return text_of(about.get("image-name")) if isinstance(about, dict) else None
+    return None
+
+
+def _said_by(command: list[str], unseen: list[str], what: str) -> str:
+    """What a program of the system says; empty, and told, where it fails or does not end."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        unseen.append("%s could not be listed: %s" % (what, type(error).__name__))
+        return ""
+    if done.returncode:
+        unseen.append("%s could not be listed: %s ended with %d" % (what, command[0], done.returncode))
+    return done.stdout.decode("utf-8", "surrogateescape")

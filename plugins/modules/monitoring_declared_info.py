@@ -1,0 +1,200 @@
+#!/usr/bin/python
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: monitoring_declared_info
+short_description: What listens and runs on a server, against what was declared for monitoring
+version_added: 0.1.0
+description:
+  - What a client adds or changes must be told, so that it is watched, and so that nothing raises an alert for no
+    reason. This compares what was told with what is there.
+  - Looks at listening sockets with their program, user and unit, at systemd's services and timers, at users' own units,
+    at running containers, and at the virtual hosts of nginx and Apache.
+  - Reads only, with low priority. Of command lines only the program's name is taken.
+author:
+  - infogerance.perimeter contributors (@infogerance)
+extends_documentation_fragment:
+  - infogerance.perimeter.attributes
+  - infogerance.perimeter.attributes.info_module
+options:
+  entries:
+    description:
+      - What is declared. Each entry has C(kind) and what tells it from others; a field that is not set does not matter.
+      - C(port) - C(port) (required), C(protocol) (V(tcp) or V(udp); default V(tcp)), C(address), C(user), C(program),
+        C(unit).
+      - C(unit) - C(name) (required), C(user), C(program), C(state) (V(active), V(failed) or V(inactive); default
+        V(active)).
+      - C(timer) - C(name) (required), C(unit), C(state).
+      - C(container) - C(name) (required), C(image), C(user), C(state) (V(running) or V(stopped)).
+      - C(vhost) - C(name) (required), C(server) (V(nginx) or V(apache)), C(ports), C(tls).
+      - Each may have C(note), and C(check) for the drafts - a mapping of C(type) (V(tcp), V(udp), V(http), V(https) or
+        V(none)), C(host), C(path) and C(status).
+      - An entry that is wrong, or declared twice, is an error that names it, before anything is looked at.
+    type: list
+    elements: dict
+    default: []
+  baseline:
+    description:
+      - What need not be declared, beside the system's own services - rules of C(kind) and at least one of C(name),
+        C(program), C(user) and C(unit), each a pattern of file names. A C(reason) may say why.
+    type: list
+    elements: dict
+    default: []
+  system_baseline:
+    description: Whether the system's own services (sshd, systemd, cron, ...) need not be declared.
+    type: bool
+    default: true
+  loopback:
+    description: Whether what listens on loopback alone must be declared, too.
+    type: bool
+    default: false
+  max_seconds:
+    description: Seconds that reading files may take.
+    type: int
+    default: 60
+seealso:
+  - plugin: infogerance.perimeter.monitoring_drafts
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Compare what is there with what was declared
+  infogerance.perimeter.monitoring_declared_info:
+    entries:
+      - {kind: vhost, name: shop.example.org, server: nginx, ports: [443], tls: true, check: {path: /health}}
+      - {kind: port, port: 5432, address: 192.0.2.10, program: postgres}
+      - {kind: timer, name: invoices.timer}
+    baseline:
+      - {kind: unit, name: "exim4.service", reason: local mail only}
+  register: monitoring
+"""
+
+RETURN = r"""
+undeclared:
+  description: What is there, and neither declared nor in the baseline.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+gone:
+  description: What is declared and not there.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+changed:
+  description: What is there otherwise than declared - C(declared), C(observed), and C(changed) in words.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+matched:
+  description: What is there as declared.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+differences:
+  description: The first three as one list with C(state), as the ledger keeps it.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+limits:
+  description: What could not be looked at.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+counts:
+  description: Numbers. C(left_out) counts what the baseline and loopback keep from the noise.
+  returned: success
+  type: dict
+  sample: {}
+observation_kind:
+  description: Always V(monitoring). By it the callback knows what to keep.
+  returned: success
+  type: str
+  sample: monitoring
+"""
+
+import os
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.baseline import SYSTEM
+from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.comparing import compare
+from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.declarations import declared, rules
+from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.running import observe
+from ansible_collections.infogerance.perimeter.plugins.module_utils.reconcile import InvalidEntry
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.reading import Bounds, Reader
+
+
+def result_of(made, limits):
+    undeclared = [item.as_result() for item in made.undeclared]
+    gone = [item.as_result() for item in made.gone]
+    changed = [
+        {"declared": wanted.as_result(), "observed": item.as_result(), "changed": words}
+        for wanted, item, words in made.changed
+    ]
+    differences = [dict(row, state="undeclared") for row in undeclared]
+    differences += [dict(row, state="gone") for row in gone]
+    differences += [dict(row["observed"], state="changed", changed="; ".join(row["changed"])) for row in changed]
+    for row in differences:
+        row["address"] = ", ".join(row["addresses"])
+    return {
+        "undeclared": undeclared,
+        "gone": gone,
+        "changed": changed,
+        "matched": [wanted.as_result() for wanted, _item in made.matched],
+        "differences": differences,
+        "limits": limits,
+        "counts": {
+            "undeclared": len(undeclared),
+            "gone": len(gone),
+            "changed": len(changed),
+            "matched": len(made.matched),
+            "left_out": made.left_out,
+            "limits": len(limits),
+        },
+        "observation_kind": "monitoring",
+    }
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "entries": {"type": "list", "elements": "dict", "default": []},
+            "baseline": {"type": "list", "elements": "dict", "default": []},
+            "system_baseline": {"type": "bool", "default": True},
+            "loopback": {"type": "bool", "default": False},
+            "max_seconds": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    if params["max_seconds"] < 1:
+        module.fail_json(msg="max_seconds: %d is less than 1" % params["max_seconds"])
+    try:
+        wanted = declared(params["entries"])
+        kept = [*rules(params["baseline"]), *(SYSTEM if params["system_baseline"] else ())]
+    except InvalidEntry as error:
+        module.fail_json(msg=str(error))
+    # Others come first on this server.
+    os.nice(10)
+    reader = Reader(Bounds(time.monotonic() + params["max_seconds"]))
+    notes: list = []
+    reader.tell = notes.append
+    found, unseen = observe(reader)
+    limits = unseen + [row["limit"] for row in notes if "limit" in row]
+    limits += ["%(path)s: %(why)s" % row["unread"] for row in notes if "unread" in row]
+    module.exit_json(**result_of(compare(wanted, found, kept, loopback=params["loopback"]), limits))
+
+
+if __name__ == "__main__":
+    main()
