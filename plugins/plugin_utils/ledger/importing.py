@@ -32,10 +32,11 @@ class ImportRefused(ValueError):
 
 @dataclass
 class Imported:
-    """rows: how many were added. known: how many facts the ledger had already. unreadable: a sentence for each damaged
-    line, with file and line. notices: what else somebody should know."""
+    """rows: how many were added; interventions: of how many. known: how many facts the ledger had already. unreadable:
+    a sentence for each damaged line, with file and line. notices: what else somebody should know."""
 
     rows: int = 0
+    interventions: int = 0
     known: int = 0
     unreadable: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -92,12 +93,29 @@ def from_evomaintenance(
 
     Raises ImportRefused when a host has no client: nobody could be billed, and nobody would see it.
     """
+    texts = {str(path): path.read_text(encoding="utf-8", errors="replace").split("\n") for path in files}
+    return from_evomaintenance_texts(
+        ledger, texts, now, owners=owners, category=category, operator=operator, zone=zone, pretend=pretend
+    )
+
+
+def from_evomaintenance_texts(
+    ledger: Ledger,
+    texts: Mapping[str, Sequence[str]],
+    now: datetime,
+    *,
+    owners: Callable[[Noted], tuple[str, list[str]]],
+    category: Category,
+    operator: Mapping[str, Any],
+    zone: tzinfo | None = None,
+    pretend: bool = False,
+) -> Imported:
+    """The same for lines that were read elsewhere, by the name of where."""
     result = Imported()
     works: list[by_hand.ByHand] = []
     ownerless: dict[str, None] = {}
-    for path in files:
-        with path.open(encoding="utf-8", errors="replace") as source:
-            parsed = evomaintenance_log.parse(source, zone)
+    for path, lines in texts.items():
+        parsed = evomaintenance_log.parse(lines, zone)
         result.unreadable += [f"{path}, {fault}" for fault in parsed.faults]
         if parsed.unfinished:
             result.notices.append(f"{path}: the last record is not finished and is left for the next time")
@@ -115,7 +133,9 @@ def from_evomaintenance(
         before = transaction.query("SELECT count(*) FROM records")[0][0]
         for work in works:
             try:
-                result.known += not by_hand.store(transaction, work, now)
+                added = by_hand.store(transaction, work, now)
+                result.interventions += added
+                result.known += not added
             except ValueError:
                 # Taken over before, under another category or owner: what was recorded stays.
                 result.known += 1

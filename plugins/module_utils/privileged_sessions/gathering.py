@@ -1,0 +1,240 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a server keeps who was root and when: the journal or auth.log, wtmp or wtmpdb, lastlog or lastlog2.
+
+A line of the journal counts where the program that wrote it is the real one. A line of auth.log can be forged by any
+user of the server; what is read from there says so in its source.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.reading import Reader
+
+from . import login_databases
+from .auth_messages import PROGRAMS, sessions_of
+from .log_tail import tail
+from .login_records import last_logins, wtmp_logins
+from .session import Event, Login, Session
+
+__all__ = ["Gathered", "gather"]
+
+LOGS = (("/var/log", "auth.log"), ("/var/log", "secure"))
+#: The programs that may speak for themselves.
+GENUINE = frozenset((
+    "/usr/bin/sudo", "/bin/sudo", "/usr/bin/sudo-rs", "/usr/bin/su", "/bin/su", "/usr/sbin/sshd",
+    "/usr/lib/openssh/sshd-session", "/usr/libexec/openssh/sshd-session", "/usr/bin/login", "/bin/login",
+))  # fmt: skip
+#: So much is read from the end of a log or of wtmp, at most.
+TAIL = 32 * 1024 * 1024
+_NEAR = 15.0
+_LINE = re.compile(r"(?:(\d{4}-\d\d-\d\dT\S+)|([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)) \S+ ([\w-]+)(?:\[(\d+)\])?: (.*)")
+
+
+class Gathered:
+    """sessions: with root's rights. sources: what was read. limits: what could not be, and what was cut short."""
+
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+        self.sources: list[str] = []
+        self.limits: list[str] = []
+
+
+def gather(reader: Reader, since: float, now: float, seconds: int = 60) -> Gathered:
+    """The sessions with root's rights that had not ended at ``since`` (both are seconds since 1970)."""
+    made = Gathered()
+    roots = [account.name for account in reader.database.accounts.values() if account.uid == 0] or ["root"]
+    events = _journal(made, since, seconds)
+    first = min((event.at for event in events), default=now)
+    # What the journal no longer has may still be in the log.
+    logged = [event for event in _auth_logs(made, since, now) if event.at < first]
+    found = sessions_of(logged, roots)
+    for session in found:
+        session.source = "auth.log"
+    journalled = sessions_of(events, roots)
+    for session in journalled:
+        session.source = "journal"
+    logins = _logins(made, since)
+    made.sessions = _with_logins([*found, *journalled], logins, roots)
+    known = {account.uid for account in reader.database.accounts.values() if account.uid == 0}
+    _add_last(made, _lasts(made, since, known, roots), since)
+    made.sessions = [one for one in made.sessions if (one.ended or one.began) >= since]
+    made.sessions.sort(key=lambda one: one.began)
+    return made
+
+
+def _journal(made: Gathered, since: float, seconds: int) -> list[Event]:
+    if not os.path.isdir("/run/systemd/journal"):
+        return []
+    command = ["journalctl", "--quiet", "--no-pager", "--output=json", "--since=@%d" % since]
+    command += ["--output-fields=MESSAGE,_COMM,_EXE,_UID,_PID"]
+    for name in PROGRAMS:
+        command += ["_COMM=%s" % name, "+"]
+    try:
+        done = subprocess.Popen(
+            command[:-1], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError as error:
+        made.limits.append("the journal can't be read: %s" % error.strerror)
+        return []
+    try:
+        data, _none = done.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        done.kill()
+        data, _none = done.communicate()
+        made.limits.append("the journal took longer than %d s: what came by then is told" % seconds)
+    if done.returncode not in (0, -9):
+        made.limits.append("journalctl ended with exit code %d" % done.returncode)
+    made.sources.append("journal")
+    return list(_journal_events(data.split(b"\n")))
+
+
+def _journal_events(lines: Iterable[bytes]) -> Iterator[Event]:
+    for line in lines:
+        try:
+            row = json.loads(line)
+            at = int(row["__REALTIME_TIMESTAMP"]) / 1e6
+            pid = int(row.get("_PID") or 0)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+        # A process that was gone before the journal looked has no path; root's own may speak all the same.
+        genuine = row.get("_EXE") in GENUINE or (row.get("_EXE") is None and row.get("_UID") == "0")
+        message = row.get("MESSAGE")
+        if isinstance(message, list):
+            try:
+                message = bytes(message).decode("utf-8", "surrogateescape")
+            except (ValueError, TypeError):
+                continue
+        if genuine and isinstance(message, str):
+            yield Event(at, str(row.get("_COMM")), pid, message[:4096])
+
+
+def _auth_logs(made: Gathered, since: float, now: float) -> list[Event]:
+    found: list[Event] = []
+    for folder, name in LOGS:
+        for each in (name + ".1", name):
+            data = _tail(made, folder, each)
+            if data is not None:
+                made.sources.append(folder + "/" + each)
+                text = data.decode("utf-8", "surrogateescape")
+                found += [event for event in _log_events(text.split("\n"), now) if event.at >= since]
+    return found
+
+
+def _log_events(lines: Iterable[str], now: float) -> Iterator[Event]:
+    for line in lines:
+        row = _LINE.match(line)
+        if not row or row.group(3) not in PROGRAMS:
+            continue
+        at = _moment(row.group(1), row.group(2), now)
+        if at is not None:
+            yield Event(at, row.group(3), int(row.group(4) or 0), row.group(5)[:4096])
+
+
+def _moment(iso: str | None, classic: str | None, now: float) -> float | None:
+    """A time of a log's line. The classic form has no year and is the server's own time: the last such day counts."""
+    try:
+        if iso:
+            return datetime.datetime.fromisoformat(iso.replace("Z", "+00:00")).timestamp()
+        this_year = time.localtime(now).tm_year
+        for year in (this_year, this_year - 1):
+            moment = time.mktime(time.strptime("%d %s" % (year, classic), "%Y %b %d %H:%M:%S"))
+            if moment <= now + 86400:
+                return moment
+    except (ValueError, OverflowError):
+        pass
+    return None
+
+
+def _tail(made: Gathered, folder: str, name: str) -> bytes | None:
+    """The end of a file of root's; None where there is none."""
+    try:
+        # A multiple of both records' sizes, so that wtmp is cut between two of them.
+        found = tail(folder, name, TAIL, 9600)
+    except OSError as error:
+        made.limits.append("%s/%s: %s" % (folder, name, error.strerror))
+        return None
+    if found is not None and found.cut:
+        made.limits.append("%s/%s: only its last %d MiB were read" % (folder, name, TAIL >> 20))
+    return None if found is None else found.data
+
+
+def _logins(made: Gathered, since: float) -> list[Login]:
+    found: list[Login] = []
+    for name in ("wtmp.1", "wtmp"):
+        data = _tail(made, "/var/log", name)
+        if data:
+            made.sources.append("/var/log/" + name)
+            found += [login for login in wtmp_logins(data) if (login.ended or login.began) >= since]
+    if os.path.isfile(login_databases.WTMPDB):
+        try:
+            found += login_databases.wtmpdb_logins(login_databases.WTMPDB, since)
+            made.sources.append(login_databases.WTMPDB)
+        except login_databases.Unreadable as error:
+            made.limits.append("%s: %s" % (login_databases.WTMPDB, error))
+    return found
+
+
+def _lasts(made: Gathered, since: float, uids: Iterable[int], roots: Iterable[str]) -> list[Login]:
+    found: list[Login] = []
+    data = _tail(made, "/var/log", "lastlog")
+    if data:
+        made.sources.append("/var/log/lastlog")
+        for uid in uids:
+            found += [Login("root", tty, host, at, None, "lastlog") for at, tty, host in last_logins(data, uid)]
+    if os.path.isfile(login_databases.LASTLOG2):
+        try:
+            last = login_databases.lastlog2_logins(login_databases.LASTLOG2, since)
+            found += [login for login in last if login.user in set(roots)]
+            made.sources.append(login_databases.LASTLOG2)
+        except login_databases.Unreadable as error:
+            made.limits.append("%s: %s" % (login_databases.LASTLOG2, error))
+    return found
+
+
+def _with_logins(sessions: list[Session], logins: Iterable[Login], roots: Iterable[str]) -> list[Session]:
+    """Terminals and addresses from the logins; root's logins that no line of a log told are sessions, too."""
+    names = set(roots)
+    logins = list(logins)
+    for login in logins:
+        if login.user not in names:
+            continue
+        fits = [
+            s for s in sessions if s.kind in ("ssh", "console") and abs(s.began - login.began) <= _NEAR and not s.tty
+        ]
+        if fits:
+            one = min(fits, key=lambda s: abs(s.began - login.began))
+            one.tty, one.interactive = login.tty, True
+            one.ended = one.ended or login.ended
+            one.address = one.address or login.address
+        else:
+            kind = "ssh" if login.address else "console"
+            sessions.append(
+                Session(
+                    kind, login.user, login.began, login.ended, login.tty, login.address, "", True, "", login.source
+                )
+            )
+    for session in sessions:
+        if not session.address and session.tty:
+            for login in logins:
+                during = login.began - _NEAR <= session.began <= (login.ended or session.began)
+                if login.tty == session.tty and login.user == session.account and during:
+                    session.address = login.address
+    return sessions
+
+
+def _add_last(made: Gathered, lasts: Iterable[Login], since: float) -> None:
+    for last in lasts:
+        if last.began >= since and not any(abs(one.began - last.began) <= _NEAR for one in made.sessions):
+            kind = "ssh" if last.address else "console"
+            made.sessions.append(
+                Session(kind, last.user, last.began, None, last.tty, last.address, "", True, "", last.source)
+            )

@@ -1,0 +1,22 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=sh
+# Read by login shells (sh and bash), and by root's other bash: notes the session and asks at its end what was done.
+# Every failure here leaves the shell as it would have been.
+
+if [ "$(id -u 2> /dev/null)" = 0 ] && [ -x /usr/local/lib/infogerance-perimeter/session-note ] &&
+    [ ! -e "/var/spool/infogerance-perimeter/sessions/${INFOGERANCE_PERIMETER_SESSION:-none}.open" ]; then
+    # A shell that somebody types into, or that reads its commands from a pipe; not one that runs a single command.
+    case $- in
+        *i* | *s*)
+            INFOGERANCE_PERIMETER_SESSION=$(timeout 5 /usr/local/lib/infogerance-perimeter/session-note begin $$ < /dev/null 2> /dev/null) || :
+            if [ -n "${INFOGERANCE_PERIMETER_SESSION:-}" ]; then
+                export INFOGERANCE_PERIMETER_SESSION
+                trap '/usr/local/lib/infogerance-perimeter/session-note end "${INFOGERANCE_PERIMETER_SESSION:-}" || :' 0
+                # bash leaves by its trap when the terminal goes; other shells must be told to.
+                [ -n "${BASH_VERSION:-}" ] || trap 'exit 129' HUP
+            fi
+            ;;
+    esac
+fi

@@ -1,0 +1,103 @@
+#!/bin/bash -p
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Notes the sessions of root's shells in a spool that root alone can read. It must never keep a shell from starting or
+# ending: whatever goes wrong, it says nothing and ends.
+#
+#   session-note begin PID   prints the session's name, or nothing
+#   session-note end NAME    asks what was done, where somebody is there to answer, and closes the note
+
+set -u
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH LC_ALL=C
+umask 077
+spool=/var/spool/infogerance-perimeter/sessions
+seconds=60
+most=5000
+[ "${EUID:-1}" -eq 0 ] && [ -d "$spool" ] && [ ! -L "$spool" ] && [ -O "$spool" ] || exit 0
+# A hangup ends the shell, not its note.
+trap '' HUP TERM PIPE QUIT TSTP
+
+# One line without control characters, of at most $2 characters.
+plain() {
+    local text=${1//[[:cntrl:]]/ }
+    printf '%s' "${text:0:${2:-200}}"
+}
+
+# The fields of /proc/PID/stat after the program's name, which may hold blanks and parentheses.
+facts_of() {
+    local text
+    { text=$(< "/proc/$1/stat"); } 2> /dev/null || return 1
+    text=${text##*) }
+    # shellcheck disable=SC2086
+    set -- $text
+    parent=$2
+    started=${20}
+}
+
+# Who is behind the shell: the login's uid, which root alone can set; else the nearest process above it that is not
+# root's. Variables such as SUDO_USER are not asked: whoever started the shell may have set them.
+person_of() {
+    local pid=$1 uid step key rest
+    uid=$(< "/proc/$pid/loginuid") 2> /dev/null || uid=
+    if [ -z "$uid" ] || [ "$uid" = 4294967295 ]; then
+        uid=0
+        for ((step = 0; step < 20; step++)); do
+            facts_of "$pid" || break
+            while read -r key uid rest; do
+                [ "$key" = Uid: ] && break
+            done < "/proc/$pid/status"
+            [ "$uid" != 0 ] && break
+            pid=$parent
+            [ "$pid" -gt 1 ] || break
+        done
+    fi
+    getent passwd "$uid" | cut -d: -f1
+}
+
+begin() {
+    local pid=$1 name tty address notes
+    [[ $pid =~ ^[0-9]+$ ]] && facts_of "$pid" || exit 0
+    notes=("$spool"/*)
+    [ "${#notes[@]}" -lt "$most" ] || exit 0
+    name=$(< /proc/sys/kernel/random/uuid)
+    tty=$(readlink "/proc/$pid/fd/0") || tty=
+    case $tty in /dev/pts/* | /dev/tty* | /dev/console) tty=${tty#/dev/} ;; *) tty= ;; esac
+    address=${SSH_CONNECTION:-}
+    [ -n "$address" ] || [ -z "$tty" ] || address=$(who 2> /dev/null | awk -v tty="$tty" '$2 == tty {print $NF}' | tr -d '()')
+    {
+        printf 'begin %s\n' "$(date +%s)" && printf 'shell %s %s\n' "$pid" "$started" &&
+            printf 'boot %s\n' "$(< /proc/sys/kernel/random/boot_id)" &&
+            printf 'user %s\n' "$(plain "$(person_of "$pid")")" && printf 'tty %s\n' "$(plain "$tty")" &&
+            printf 'address %s\n' "$(plain "${address%% *}")"
+    } > "$spool/.$name" && mv -f "$spool/.$name" "$spool/$name.open" && printf '%s\n' "$name" && exit 0
+    rm -f "$spool/.$name"
+}
+
+end() {
+    local name=$1 message=${INFOGERANCE_PERIMETER_MESSAGE:-}
+    [[ $name =~ ^[0-9a-f-]{36}$ ]] && [ -f "$spool/$name.open" ] || exit 0
+    if [ -z "$message" ] && { exec 3<> /dev/tty; } 2> /dev/null; then
+        # Interrupting the question leaves it without an answer.
+        trap 'exec 3>&-' INT
+        printf '\nWhat was done on this server? (one line, Enter for none) / Qu'"'"'avez-vous fait sur ce serveur ?\n> ' >&3
+        IFS= read -r -t "$seconds" -n 2000 -u 3 message || :
+        { exec 3>&-; } 2> /dev/null
+    fi
+    trap '' INT
+    if { cat "$spool/$name.open" && printf 'end %s\nmessage %s\n' "$(date +%s)" "$(plain "$message" 2000)"; } \
+        > "$spool/.$name"; then
+        timeout 5 sync "$spool/.$name"
+        mv -f "$spool/.$name" "$spool/$name.done" && rm -f "$spool/$name.open"
+    else
+        rm -f "$spool/.$name"
+    fi
+}
+
+case ${1:-} in
+    begin) begin "${2:-}" 2> /dev/null ;;
+    end) end "${2:-}" 2> /dev/null ;;
+esac
+exit 0

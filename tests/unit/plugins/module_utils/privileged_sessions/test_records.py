@@ -1,0 +1,73 @@
+# Copyright (c) 2026, infogerance.perimeter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""wtmp, lastlog and the hook's notes: what is damaged is passed over, and nothing raises."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.login_records import (
+    last_logins,
+    wtmp_logins,
+)
+from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.spool import parse
+
+SHORT, LONG = "<h2xi32s4s32s256shhiii16s20x", "<h2xi32s4s32s256shhq2q16s20x4x"
+ADDRESS = bytes([192, 0, 2, 7]) + bytes(12)
+
+
+def record(form: str, kind: int, line: bytes, user: bytes, at: int, address: bytes = ADDRESS) -> bytes:
+    return struct.pack(form, kind, 1, line, b"ts", user, b"client", 0, 0, 0, at, 0, address)
+
+
+@pytest.mark.parametrize(("form", "size"), [(SHORT, 384), (LONG, 400)])
+def test_logins_end_with_their_line_or_with_the_next_boot(form: str, size: int) -> None:
+    rows = [
+        record(form, 7, b"pts/0", b"root", 1700000000),
+        record(form, 7, b"pts/1", b"ada", 1700000100, bytes.fromhex("20010db8" + "0" * 23 + "7")),
+        record(form, 8, b"pts/0", b"", 1700000200),
+        record(form, 2, b"~", b"reboot", 1700000300),
+        record(form, 7, b"pts/0", b"ada", 1700000400),
+    ]
+    assert {len(row) for row in rows} == {size}
+    found = [(one.user, one.tty, one.address, one.began, one.ended) for one in wtmp_logins(b"".join(rows))]
+    assert found == [
+        ("root", "pts/0", "192.0.2.7", 1700000000.0, 1700000200.0),
+        ("ada", "pts/1", "2001:db8::7", 1700000100.0, 1700000300.0),
+        ("ada", "pts/0", "192.0.2.7", 1700000400.0, None),
+    ]
+
+
+@given(st.binary(max_size=2000))
+def test_no_bytes_break_them(data: bytes) -> None:
+    wtmp_logins(data)
+    list(last_logins(data, 0))
+
+
+def test_lastlog_is_by_uid() -> None:
+    data = struct.pack("<i32s256s", 1700000000, b"pts/3", b"192.0.2.7") + bytes(292)
+    assert list(last_logins(data, 0)) == [(1700000000.0, "pts/3", "192.0.2.7")]
+    assert list(last_logins(data, 1)) == list(last_logins(data, 9)) == []
+
+
+def test_a_note_is_read_and_one_without_a_beginning_refused() -> None:
+    note = parse("n", "begin 1700000000\nshell 12 34\nuser ada\nend 1600000000\nmessage a b\nuser eve\n")
+    assert (note.began, note.ended, note.user, note.message, note.shell) == (
+        1700000000,
+        1700000000,
+        "ada",
+        "a b",
+        (12, 34),
+    )
+    with pytest.raises(ValueError, match="began"):
+        parse("n", "user ada\n")
+
+
+@given(st.text())
+def test_no_text_breaks_a_note(text: str) -> None:
+    parse("n", "begin 1700000000\n" + text)
