@@ -22,6 +22,7 @@ import record
 NAMES = (
     "callback",
     "ledger",
+    "looking",
     "privileged_ips",
     "resource_alerts",
     "scale",
