@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a server keeps who was root and when: the journal or auth.log, wtmp or wtmpdb, lastlog or lastlog2.
 
-A line of the journal counts where the program that wrote it is the real one. A line of auth.log can be forged by any
+A line of the journal counts unless another program than the real one wrote it. A line of auth.log can be forged by any
 user of the server; what is read from there says so in its source.
 """
 
@@ -75,7 +75,7 @@ def _journal(made: Gathered, since: float, seconds: int) -> list[Event]:
     if not os.path.isdir("/run/systemd/journal"):
         return []
     command = ["journalctl", "--quiet", "--no-pager", "--output=json", "--since=@%d" % since]
-    command += ["--output-fields=MESSAGE,_COMM,_EXE,_UID,_PID"]
+    command += ["--output-fields=MESSAGE,_COMM,_EXE,_PID"]
     for name in PROGRAMS:
         command += ["_COMM=%s" % name, "+"]
     try:
@@ -105,8 +105,8 @@ def _journal_events(lines: Iterable[bytes]) -> Iterator[Event]:
             pid = int(row.get("_PID") or 0)
         except (ValueError, KeyError, TypeError, RecursionError):
             continue
-        # A process that was gone before the journal looked has no path; root's own may speak all the same.
-        genuine = row.get("_EXE") in GENUINE or (row.get("_EXE") is None and row.get("_UID") == "0")
+        # A process that was gone before the journal looked has no path: a missed session is worse than one too many.
+        genuine = row.get("_EXE") in GENUINE or row.get("_EXE") is None
         message = row.get("MESSAGE")
         if isinstance(message, list):
             try:

@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import json
 import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.gathering import (
+    _journal_events,
+    _log_events,
+)
 from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.login_records import (
     last_logins,
     wtmp_logins,
@@ -71,3 +76,32 @@ def test_a_note_is_read_and_one_without_a_beginning_refused() -> None:
 @given(st.text())
 def test_no_text_breaks_a_note(text: str) -> None:
     parse("n", "begin 1700000000\n" + text)
+
+
+def test_a_line_of_the_journal_counts_unless_another_program_wrote_it() -> None:
+    def line(**more: object) -> bytes:
+        row = {"__REALTIME_TIMESTAMP": "1700000000000000", "_PID": "7", "_COMM": "sudo", "MESSAGE": "m", **more}
+        return json.dumps(row).encode()
+
+    rows = [
+        line(_EXE="/usr/bin/sudo"),
+        line(),
+        line(_EXE="/home/eve/sudo"),
+        line(MESSAGE=None),
+        b"{",
+        line(MESSAGE=[104]),
+    ]
+    assert [event.message for event in _journal_events(rows)] == ["m", "m", "h"]
+
+
+def test_lines_of_auth_log_are_read_in_both_forms_of_time() -> None:
+    now = 1767225600.0  # 2026-01-01T00:00:00Z
+    lines = [
+        "2025-12-31T23:00:00.123456+01:00 web sudo[12]: one",
+        "Dec 31 12:00:00 web sudo: two",
+        "Dec 31 12:00:00 web cron[1]: three",
+        "rubbish",
+    ]
+    events = list(_log_events(lines, now))
+    assert [(event.program, event.pid, event.message) for event in events] == [("sudo", 12, "one"), ("sudo", 0, "two")]
+    assert all(now - 2 * 86400 < event.at <= now for event in events), "a time without a year is the last such day"
