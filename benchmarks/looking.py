@@ -29,7 +29,7 @@ def measure(rounds: int | None, say: Callable[[str], None]) -> Iterator[dict[str
     with Stage(Path(sys.executable).parent) as stage:
         local = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
         names = {f"host{number:03d}": local for number in range(HOSTS)}
-        groups = {"client_acme": {"hosts": {name: {} for name in names}}}
+        groups: dict[str, Any] = {"client_acme": {"hosts": {name: {} for name in names}}}
         inventory = stage.write("hosts.json", {"all": {"hosts": names, "children": groups}})
         facts = stage.write("facts.json", [{"hosts": "all", "gather_facts": True, "tasks": []}])
         # The ledger that the sessions are compared with, and that keeps what was seen: part of the price.
