@@ -69,7 +69,7 @@ def monitoring_drafts(
     """The draft. Raises AnsibleFilterError for another target, or for what is no result of the module."""
     if not isinstance(result, Mapping) or result.get("observation_kind") != "monitoring":
         raise AnsibleFilterError("monitoring_drafts wants the result of monitoring_declared_info")
-    items = [*result["undeclared"], *(row["observed"] for row in result["changed"]), *result["matched"]]
+    items = [*result["undeclared"], *(row["observed"] for row in result["differing"]), *result["matched"]]
     if target == "icinga2":
         return drafts.icinga2(str(host), str(address), items)
     if target == "prometheus":

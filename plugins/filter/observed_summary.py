@@ -111,7 +111,7 @@ def _difference(row: Mapping[str, Any]) -> str:
     return f"{row['state']}: {row['kind']} {row['name']}{more}{changed}"
 
 
-_MONITORING = ("undeclared", "gone", "changed", "matched", "left_out")
+_MONITORING = ("undeclared", "gone", "differing", "matched", "left_out")
 _LINES: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "monitoring": _monitoring,
     "privileged_sessions": _sessions,

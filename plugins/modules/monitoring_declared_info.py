@@ -86,7 +86,7 @@ gone:
   type: list
   elements: dict
   sample: []
-changed:
+differing:
   description: What is there otherwise than declared - C(declared), C(observed), and C(changed) in words.
   returned: success
   type: list
@@ -138,26 +138,26 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families
 def result_of(made, limits):
     undeclared = [item.as_result() for item in made.undeclared]
     gone = [item.as_result() for item in made.gone]
-    changed = [
+    differing = [
         {"declared": wanted.as_result(), "observed": item.as_result(), "changed": words}
         for wanted, item, words in made.changed
     ]
     differences = [dict(row, state="undeclared") for row in undeclared]
     differences += [dict(row, state="gone") for row in gone]
-    differences += [dict(row["observed"], state="changed", changed="; ".join(row["changed"])) for row in changed]
+    differences += [dict(row["observed"], state="changed", changed="; ".join(row["changed"])) for row in differing]
     for row in differences:
         row["address"] = ", ".join(row["addresses"])
     return {
         "undeclared": undeclared,
         "gone": gone,
-        "changed": changed,
+        "differing": differing,
         "matched": [wanted.as_result() for wanted, _item in made.matched],
         "differences": differences,
         "limits": limits,
         "counts": {
             "undeclared": len(undeclared),
             "gone": len(gone),
-            "changed": len(changed),
+            "differing": len(differing),
             "matched": len(made.matched),
             "left_out": made.left_out,
             "limits": len(limits),

@@ -78,7 +78,7 @@ def test_undeclared_gone_and_changed_are_told_apart_and_the_system_is_no_noise(s
     query = next(row for row in result["undeclared"] if row["name"] == "udp/7002")
     assert (query["unit"], query["user"], query["addresses"]) == ("query.service", "root", ["0.0.0.0"])
     assert names(result["gone"]) == {("vhost", "gone.example.org"), ("port", "tcp/5432")}
-    changed = {row["declared"]["name"]: row["changed"] for row in result["changed"]}
+    changed = {row["declared"]["name"]: row["changed"] for row in result["differing"]}
     assert changed == {
         "tcp/443": ["address: every one, declared 192.0.2.7 alone"],
         "tcp/6999": ["port: 7000, declared 6999"],
