@@ -97,6 +97,10 @@ def test_a_host_that_cannot_be_reached_is_named_and_nothing_is_called_complete(f
     assert run.rc != 0
     states = {row["host"]: row["state"] for row in _summary(folder)["hosts"]}
     assert states == {fleet.first.name: "proved", fleet.second.name: "unreachable"}, run.stdout
+    announced = {path.name.rsplit("-", 1)[1]: path.read_text() for path in folder.glob("announcement-*")}
+    assert set(announced) == {"fr.txt", "en.txt"}
+    assert f"- {fleet.first.name}: no way in is left (1 closed)" in announced["en.txt"]
+    assert f"- {fleet.second.name} : serveur injoignable, vérification à refaire" in announced["fr.txt"]
     assert not fleet.opens(fleet.first, "bob")
 
 
@@ -129,10 +133,14 @@ def test_clients_are_told_when_staff_leaves_whom_they_worked_for(fleet, ansible_
     }
     work = [{"hosts": "all", "gather_facts": False, "tasks": [{"name": "Work", "ansible.builtin.ping": {}}]}]
     assert ansible_playbook([fleet.first], work, extra_vars=variables, extra_env=env).rc == 0
+    # A dry run touches nobody's server.
+    rehearsed = {**variables, "infogerance_client": "globex"}
+    assert ansible_playbook([fleet.first], work, extra_vars=rehearsed, extra_env=env, check=True).rc == 0
     run = ansible_playbook([fleet.first], PLAYBOOK, extra_vars=variables, extra_env=env)
     assert run.rc == 0, run.stdout
     notices = {path.name.rsplit("-", 1)[1]: path.read_text() for path in folder.glob("notice-acme-*")}
     assert set(notices) == {"fr.txt", "en.txt"}
+    assert not list(folder.glob("notice-globex-*")) and not list(folder.glob("announcement-*"))
     assert f"{PERSON} quitte Example hosting" in notices["fr.txt"]
     assert f"- {fleet.first.name}: no way in is left (1 closed)" in notices["en.txt"]
 
