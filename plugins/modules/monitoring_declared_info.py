@@ -79,7 +79,9 @@ undeclared:
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - {kind: port, name: udp/7002, protocol: udp, port: 7002, addresses: [0.0.0.0], user: root, program: nc.openbsd,
+       unit: query.service, image: null, server: null, tls: null, ports: [], state: null, path: null, check: null}
 gone:
   description: What is declared and not there.
   returned: success
@@ -114,7 +116,7 @@ counts:
   description: Numbers. C(left_out) counts what the baseline and loopback keep from the noise.
   returned: success
   type: dict
-  sample: {}
+  sample: {undeclared: 6, gone: 2, differing: 3, matched: 4, left_out: 11, limits: 0}
 observation_kind:
   description: Always V(monitoring). By it the callback knows what to keep.
   returned: success

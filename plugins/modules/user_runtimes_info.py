@@ -119,7 +119,21 @@ runtimes:
     responsible:
       description: Always V(client). What is in user space is the client's to update.
       type: str
-  sample: []
+  sample:
+    - account: alice
+      base: system
+      detail: podman
+      ecosystem: containers
+      installed_at: "2026-11-25T22:52:35Z"
+      kind: container
+      lock_age_days: 0
+      locked_at: "2026-11-25T22:52:34Z"
+      locked_by: localhost/shop:1.4
+      path: /home/alice/.local/share/containers/storage/vfs-containers/containers.json
+      responsible: client
+      running: false
+      version: localhost/shop:1.4
+      what: web
 by_account:
   description: Account to the number of its rows.
   returned: success

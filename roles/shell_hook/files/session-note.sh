@@ -20,10 +20,11 @@ most=5000
 # A hangup ends the shell, not its note.
 trap '' HUP TERM PIPE QUIT TSTP
 
-# One line without control characters, of at most $2 characters.
+# One line without control characters, of at most $2 characters, into `text`. Builtins alone: a busy server is slow to
+# start programs, and somebody waits for a shell.
 plain() {
-    local text=${1//[[:cntrl:]]/ }
-    printf '%s' "${text:0:${2:-200}}"
+    text=${1//[[:cntrl:]]/ }
+    text=${text:0:${2:-200}}
 }
 
 # The fields of /proc/PID/stat after the program's name, which may hold blanks and parentheses.
@@ -41,6 +42,7 @@ facts_of() {
 # root's. Variables such as SUDO_USER are not asked: whoever started the shell may have set them.
 person_of() {
     local pid=$1 uid step key rest
+    person=
     uid=$(< "/proc/$pid/loginuid") 2> /dev/null || uid=
     if [ -z "$uid" ] || [ "$uid" = 4294967295 ]; then
         uid=0
@@ -54,11 +56,11 @@ person_of() {
             [ "$pid" -gt 1 ] || break
         done
     fi
-    getent passwd "$uid" | cut -d: -f1
+    IFS=: read -r person rest < <(getent passwd "$uid")
 }
 
 begin() {
-    local pid=$1 name tty address notes
+    local pid=$1 name tty address notes now line text person parent started
     [[ $pid =~ ^[0-9]+$ ]] && facts_of "$pid" || exit 0
     notes=("$spool"/*)
     [ "${#notes[@]}" -lt "$most" ] || exit 0
@@ -66,18 +68,24 @@ begin() {
     tty=$(readlink "/proc/$pid/fd/0") || tty=
     case $tty in /dev/pts/* | /dev/tty* | /dev/console) tty=${tty#/dev/} ;; *) tty= ;; esac
     address=${SSH_CONNECTION:-}
-    [ -n "$address" ] || [ -z "$tty" ] || address=$(who 2> /dev/null | awk -v tty="$tty" '$2 == tty {print $NF}' | tr -d '()')
-    {
-        printf 'begin %s\n' "$(date +%s)" && printf 'shell %s %s\n' "$pid" "$started" &&
-            printf 'boot %s\n' "$(< /proc/sys/kernel/random/boot_id)" &&
-            printf 'user %s\n' "$(plain "$(person_of "$pid")")" && printf 'tty %s\n' "$(plain "$tty")" &&
-            printf 'address %s\n' "$(plain "${address%% *}")"
-    } > "$spool/.$name" && mv -f "$spool/.$name" "$spool/$name.open" && printf '%s\n' "$name" && exit 0
+    if [ -z "$address" ] && [ -n "$tty" ]; then
+        # sudo takes the variable away; the login's own line still has it.
+        while read -r line; do
+            case $line in *" $tty "*"("*")") address=${line##*\(} && address=${address%)} ;; esac
+        done < <(who 2> /dev/null)
+    fi
+    printf -v now '%(%s)T' -1
+    printf -v line 'begin %s\nshell %s %s\nboot %s\n' "$now" "$pid" "$started" "$(< /proc/sys/kernel/random/boot_id)"
+    person_of "$pid"
+    plain "$person" && line+="user $text"$'\n'
+    plain "$tty" && line+="tty $text"$'\n'
+    plain "${address%% *}" && line+="address $text"$'\n'
+    printf '%s' "$line" > "$spool/.$name" && mv -f "$spool/.$name" "$spool/$name.open" && printf '%s\n' "$name" && exit 0
     rm -f "$spool/.$name"
 }
 
 end() {
-    local name=$1 message=${INFOGERANCE_PERIMETER_MESSAGE:-}
+    local name=$1 message=${INFOGERANCE_PERIMETER_MESSAGE:-} now text
     [[ $name =~ ^[0-9a-f-]{36}$ ]] && [ -f "$spool/$name.open" ] || exit 0
     if [ -z "$message" ] && { exec 3<> /dev/tty; } 2> /dev/null; then
         # Interrupting the question leaves it without an answer.
@@ -87,8 +95,9 @@ end() {
         { exec 3>&-; } 2> /dev/null
     fi
     trap '' INT
-    if { cat "$spool/$name.open" && printf 'end %s\nmessage %s\n' "$(date +%s)" "$(plain "$message" 2000)"; } \
-        > "$spool/.$name"; then
+    printf -v now '%(%s)T' -1
+    plain "$message" 2000
+    if { cat "$spool/$name.open" && printf 'end %s\nmessage %s\n' "$now" "$text"; } > "$spool/.$name"; then
         timeout 5 sync "$spool/.$name"
         mv -f "$spool/.$name" "$spool/$name.done" && rm -f "$spool/$name.open"
     else
