@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families import apart
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families import survey as module
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.family import Closing, Finding
 
@@ -49,7 +50,7 @@ def test_what_a_part_found_before_stays_and_its_end_is_told(
     monkeypatch: pytest.MonkeyPatch, part: Any, told: str
 ) -> None:
     monkeypatch.setattr(module, "FAMILIES", {"ssh": (part,), "accounts": (_whole,)})
-    monkeypatch.setattr(module, "PATIENCE", 0.5)
+    monkeypatch.setattr(apart, "PATIENCE", 0.5)
     ctx: Any = SimpleNamespace(bounds=SimpleNamespace(ends=time.monotonic()), tell=None)
     made = module.survey(ctx, ["ssh", "accounts"])
     assert [row["kind"] for row in made.findings] == ["first", "other"]
