@@ -11,8 +11,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading, record
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_path
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import configured_store
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import LedgerError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.tools_in_use import matching
 
 _OPTIONS = {
@@ -22,6 +22,7 @@ _OPTIONS = {
     "shared_accounts": {"type": "list", "elements": "str", "default": ["root"]},
     "max_seconds": {"type": "int", "default": 60},
     "ledger": {"type": "path"},
+    "shared": {"type": "str", "no_log": True},
 }
 # A session may belong to an intervention that began long before it.
 _BEFORE = timedelta(days=2)
@@ -40,9 +41,10 @@ class ActionModule(ActionBase):
         operators = {}
         for account, names in options["operators"].items():
             operators[str(account)] = [names] if isinstance(names, str) else list(names)
-        ledger = Ledger(configured_path(options["ledger"]))
-        if not ledger.path.exists():
-            raise AnsibleActionFail(f"there is no ledger at {ledger.path}: has the callback recorded a run yet?")
+        try:
+            store = configured_store(options["ledger"], options["shared"])
+        except LedgerError as error:
+            raise AnsibleActionFail(str(error)) from None
         wanted = {key: options[key] for key in ("days", "max_seconds")}
         seen = self._execute_module(
             module_name="infogerance.perimeter.privileged_sessions_info", module_args=wanted, task_vars=task_vars
@@ -56,7 +58,7 @@ class ActionModule(ActionBase):
         if sessions:
             start = record.stamp(matching.moment(sessions[0]["began"]) - _BEFORE)
             try:
-                with ledger.reading() as connection:
+                with store.reading() as connection:
                     runs = reading.wanted(connection, reading.Wanted(start=start, host=host))
             except LedgerError as error:
                 raise AnsibleActionFail(str(error)) from None

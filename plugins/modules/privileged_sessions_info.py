@@ -52,6 +52,11 @@ options:
   ledger:
     description: Path of the ledger. The default is what the callback's settings say.
     type: path
+  shared:
+    description:
+      - SQLAlchemy URL of a team's shared ledger to read instead, as in
+        O(infogerance.perimeter.interventions_info#module:shared). Not together with O(ledger).
+    type: str
 notes:
   - Sessions without a terminal (C(scp), C(rsync), Ansible itself) belong to any intervention of their time, whoever the
     operator was.
@@ -167,6 +172,7 @@ def main():
             "shared_accounts": {"type": "list", "elements": "str", "default": ["root"]},
             "max_seconds": {"type": "int", "default": 60},
             "ledger": {"type": "path"},
+            "shared": {"type": "str", "no_log": True},
         },
         supports_check_mode=True,
     )

@@ -11,7 +11,6 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.last_
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Connection
 
 
-
 def last_looks(connection: Connection, until: str, client: str | None = None) -> list[dict[str, Any]]:
     """One row a host and kind: host, clients, entry_point_kind, at, run_id, ways_in, left_out; in order of names.
 
