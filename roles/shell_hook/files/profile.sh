@@ -7,16 +7,11 @@
 
 if [ "$(id -u 2> /dev/null)" = 0 ] && [ -x /usr/local/lib/infogerance-perimeter/session-note ] &&
     [ ! -e "/var/spool/infogerance-perimeter/sessions/${INFOGERANCE_PERIMETER_SESSION:-none}.open" ]; then
-    # A shell that somebody types into, or that reads its commands from a pipe; not one that runs a single command.
-    case $- in
-        *i* | *s*)
-            INFOGERANCE_PERIMETER_SESSION=$(timeout 10 /usr/local/lib/infogerance-perimeter/session-note begin $$ < /dev/null 2> /dev/null) || :
-            if [ -n "${INFOGERANCE_PERIMETER_SESSION:-}" ]; then
-                export INFOGERANCE_PERIMETER_SESSION
-                trap '/usr/local/lib/infogerance-perimeter/session-note end "${INFOGERANCE_PERIMETER_SESSION:-}" || :' 0
-                # bash leaves by its trap when the terminal goes; other shells must be told to.
-                [ -n "${BASH_VERSION:-}" ] || trap 'exit 129' HUP
-            fi
-            ;;
-    esac
+    INFOGERANCE_PERIMETER_SESSION=$(timeout 10 /usr/local/lib/infogerance-perimeter/session-note begin $$ < /dev/null 2> /dev/null) || :
+    if [ -n "${INFOGERANCE_PERIMETER_SESSION:-}" ]; then
+        export INFOGERANCE_PERIMETER_SESSION
+        trap '/usr/local/lib/infogerance-perimeter/session-note end "${INFOGERANCE_PERIMETER_SESSION:-}" || :' 0
+        # bash leaves by its trap when the terminal goes; other shells must be told to.
+        [ -n "${BASH_VERSION:-}" ] || trap 'exit 129' HUP
+    fi
 fi

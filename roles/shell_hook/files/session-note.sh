@@ -59,9 +59,29 @@ person_of() {
     IFS=: read -r person rest < <(getent passwd "$uid")
 }
 
+# True for a shell that somebody types into, or that reads its commands from a pipe; not for one that runs a command or a
+# script. By its own words: a shell that reads its start-up files does not know yet where its commands come from.
+reads_commands() {
+    local words word skip=
+    mapfile -d '' -t words < "/proc/$1/cmdline" || return 1
+    for word in "${words[@]:1}"; do
+        if [ -n "$skip" ]; then
+            skip=
+            continue
+        fi
+        case $word in
+            --rcfile | --init-file | -o | -O) skip=1 ;;
+            --*) ;;
+            -*c*) return 1 ;;
+            -* | +*) ;;
+            *) return 1 ;;
+        esac
+    done
+}
+
 begin() {
     local pid=$1 name tty address notes now line text person parent started
-    [[ $pid =~ ^[0-9]+$ ]] && facts_of "$pid" || exit 0
+    [[ $pid =~ ^[0-9]+$ ]] && reads_commands "$pid" && facts_of "$pid" || exit 0
     notes=("$spool"/*)
     [ "${#notes[@]}" -lt "$most" ] || exit 0
     name=$(< /proc/sys/kernel/random/uuid)
