@@ -80,6 +80,25 @@ problems:
   type: list
   elements: str
   sample: ["bob: has more than one line in /etc/passwd"]
+as_declared:
+  description:
+    - One row an account, as C(accounts) of M(infogerance.perimeter.ssh_accounts) would hold it. C(entry) is null where
+      it should not be declared as it is; C(review) tells what a person has to look at.
+    - The playbook C(adopt) writes a list of them.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - account: deploy
+      entry:
+        name: deploy
+        person: deploy
+        uid: 1000
+        shell: /bin/bash
+        home: /home/deploy
+        groups: []
+        keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGu2Q7oq5vTgCzVnbU0IZkY3w1lyRrpYyqLh0yD1bJ1x lab]
+      review: ["no name in its comment: who is it?"]
 archives:
   description: Accounts that were disabled or removed here and can be brought back.
   returned: success
@@ -97,6 +116,7 @@ import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.infogerance.perimeter.plugins.module_utils.account_adoption import as_declared
 from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import ServerProblem
 from ansible_collections.infogerance.perimeter.plugins.module_utils.ssh_accounts import SshAccounts
 from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory, StateError
@@ -124,6 +144,7 @@ def main():
             access_not_controlled=kind.not_controlled(),
             problems=kind.problems(),
             archives=disabled + removed,
+            as_declared=as_declared(kind),
         )
     except (ServerProblem, StateError) as error:
         module.fail_json(msg=str(error))
