@@ -43,7 +43,10 @@ def of_host(host: str, given: Mapping[str, Any]) -> Lists:
         if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
             raise ListError(f"{where} must be a list, not {type(value).__name__}")
         entries: dict[str, str] = {}
-        for place, entry in enumerate(value, start=1):
+        for place, given_entry in enumerate(value, start=1):
+            # privileged_ips takes a bare address.
+            bare = kind == "privileged_ips" and isinstance(given_entry, str)
+            entry = {"address": given_entry} if bare else given_entry
             if not isinstance(entry, Mapping):
                 raise ListError(f"{where}: entry {place} must be a mapping, not {type(entry).__name__}")
             name = " ".join(str(entry[key]) for key in _NAMES[kind] if entry.get(key)) or f"entry {place}"

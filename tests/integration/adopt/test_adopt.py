@@ -52,13 +52,19 @@ def test_an_audit_with_the_adopted_lists_finds_nothing_obsolete_and_nothing_miss
     host.run(PEOPLE)
     addresses = ["192.0.2.7", {"address": "203.0.113.0/24", "list": "trusted"}]
     made = ansible_playbook(
-        [host], "infogerance.perimeter.reconcile", extra_vars={**VARIABLES, "access_privileged_ips": addresses}
+        [host],
+        "infogerance.perimeter.reconcile",
+        extra_vars={**VARIABLES, "access_privileged_ips": addresses},
+        timeout=900,
     )
     assert made.rc == 0, made.stdout
     before = host.snapshot(["/etc", "/home", "/root", "/var/lib"])
 
     written = ansible_playbook(
-        [host], "infogerance.perimeter.adopt", extra_vars={**VARIABLES, "adopt_directory": str(tmp_path)}
+        [host],
+        "infogerance.perimeter.adopt",
+        extra_vars={**VARIABLES, "adopt_directory": str(tmp_path)},
+        timeout=900,
     )
 
     assert written.rc == 0, written.stdout
@@ -77,7 +83,9 @@ def test_an_audit_with_the_adopted_lists_finds_nothing_obsolete_and_nothing_miss
     ):
         assert doubt in text
 
-    audit = ansible_playbook([host], "infogerance.perimeter.audit", extra_vars=VARIABLES, arguments=["-e", f"@{lists}"])
+    audit = ansible_playbook(
+        [host], "infogerance.perimeter.audit", extra_vars=VARIABLES, arguments=["-e", f"@{lists}"], timeout=900
+    )
 
     assert audit.rc == 0, audit.stdout
     told = [task.result for task in audit.tasks if task.result.get("entry_point_kind")]
@@ -96,7 +104,9 @@ def test_a_file_that_is_there_stays_as_it_is(
 ) -> None:
     mine = tmp_path / f"{host.name}.yml"
     mine.write_text(json.dumps({"access_ssh_accounts": []}))
-    run = ansible_playbook([host], "infogerance.perimeter.adopt", extra_vars={"adopt_directory": str(tmp_path)})
+    run = ansible_playbook(
+        [host], "infogerance.perimeter.adopt", extra_vars={"adopt_directory": str(tmp_path)}, timeout=900
+    )
     assert run.rc == 0, run.stdout
     assert mine.read_text() == json.dumps({"access_ssh_accounts": []})
     assert len(list(tmp_path.iterdir())) == 2
