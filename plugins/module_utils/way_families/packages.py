@@ -17,7 +17,7 @@ __all__ = ["Packages"]
 
 #: The places that findings are looked for in. Paths are kept without /usr: Debian merges the two.
 PLACES = re.compile(
-    r"(/usr)?/(etc/|lib/(systemd|udev|NetworkManager|sysusers.d|tmpfiles.d|[^/]+/security|security|python)|share/polkit-1|"
+    r"(/usr)?/(etc/|lib/(systemd|udev|NetworkManager|sysusers.d|tmpfiles.d|[^/]+/security|security|python)|share/polkit-1|var/lib/polkit-1/|"
     r"bin/|sbin/|share/base-files|lib/[^/]*/?(sudo|openssh|dbus|policykit|polkit|cups))"
 )
 
