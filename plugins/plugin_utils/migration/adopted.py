@@ -86,7 +86,7 @@ class _File:
         if entry is not None:
             self.entries += 1
             self._empty = False
-            kept = {key: value for key, value in entry.items() if value not in (None, [], "")}
+            kept = {_plain(key): _plain(value) for key, value in entry.items() if value not in (None, [], "")}
             text = yaml.dump([kept], Dumper=_Dumper, sort_keys=False, width=10_000, default_flow_style=False)
             self._lines += ["  " + line for line in text.splitlines()]
 
@@ -106,6 +106,17 @@ class _File:
             # A list without entries is still a list; a lone key would be null.
             self._lines.append("  []")
             self._empty = False
+
+
+def _plain(value: Any) -> Any:
+    """Texts, lists and mappings of Ansible's own kinds as Python's."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(inner) for inner in value]
+    return value
 
 
 def _comment(text: str) -> str:

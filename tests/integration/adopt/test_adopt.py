@@ -39,7 +39,6 @@ echo 'alice ALL=(root) /usr/bin/less' > /etc/sudoers.d/alice
 VARIABLES: dict[str, Any] = {
     "access_privileged_ips_sinks": [{"backend": "nftables", "ports": [22]}],
     "access_privileged_ips_controller": "keep",
-    "access_confirm": "never",
     "access_manage": {"local_people": True},
     "audit_ways": False,
 }
@@ -50,7 +49,9 @@ def test_an_audit_with_the_adopted_lists_finds_nothing_obsolete_and_nothing_miss
 ) -> None:
     host: Host = make_host("adopt")
     host.run(PEOPLE)
-    addresses = ["192.0.2.7", {"address": "203.0.113.0/24", "list": "trusted"}]
+    # The controller's own address, or the set would lock it out.
+    controller = host.run("ip -4 route show default").stdout.split()[2]
+    addresses = [controller, "192.0.2.7", {"address": "203.0.113.0/24", "list": "trusted"}]
     made = ansible_playbook(
         [host],
         "infogerance.perimeter.reconcile",

@@ -47,6 +47,23 @@ def test_a_users_text_stays_one_text(person: str, doubt: str) -> None:
     assert (made["entries"], made["reviews"]) == (1, 1)
 
 
+class Tagged(str):
+    """As Ansible hands texts to a filter."""
+
+
+class Lazy(list[Any]):
+    """As Ansible hands lists to a filter."""
+
+
+def test_texts_and_lists_of_ansibles_own_kinds_are_written_as_any_other() -> None:
+    entry = {Tagged("name"): Tagged("bob"), "keys": Lazy([Tagged("ssh-ed25519 AAAA {{ x }}")])}
+    rows = {"as_declared": Lazy([{"account": Tagged("bob"), "entry": entry, "review": Lazy([])}])}
+    made = adopted_lists(Tagged("web1"), Tagged("2026-11-25"), accounts=rows)
+    assert read(made["text"]) == {
+        "access_ssh_accounts": [{"name": "bob", "keys": [("unsafe", "ssh-ed25519 AAAA {{ x }}")]}]
+    }
+
+
 def test_a_list_of_doubts_only_is_an_empty_list() -> None:
     rows = {"as_declared": [{"account": "dave", "entry": None, "review": ["has expired"]}]}
     made = adopted_lists("web1", "2026-11-25", accounts=rows, addresses={"sinks": []})
