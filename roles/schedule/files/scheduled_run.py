@@ -181,7 +181,7 @@ def turn(config, action, name):
 
 
 def play(config, argv, lock):
-    """Run Ansible, pass its output on and keep the end of it. Returns exit code and last lines."""
+    """Run Ansible and pass its output on. Returns exit code, last lines, and whether a signal was passed on, too."""
     environment = dict(os.environ)
     environment.update(config.get("environment", {}))
     tail = collections.deque(maxlen=TAIL)
@@ -196,7 +196,10 @@ def play(config, argv, lock):
         pass_fds=[lock],
     )
 
+    ended_by = []
+
     def forward(number, _frame):
+        ended_by.append(number)
         process.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -206,7 +209,7 @@ def play(config, argv, lock):
         tail.append(text)
         say("", text)
     code = process.wait()
-    return (128 - code if code < 0 else code), list(tail)
+    return (128 - code if code < 0 else code), list(tail), bool(ended_by)
 
 
 def run(config, action, name, jitter, notify):
@@ -229,13 +232,13 @@ def run(config, action, name, jitter, notify):
     argv = command(config, action, name, job)
     with turn(config, action, name) as lock:
         if lock is None:
-            code, tail = BUSY, ["the inventory stayed busy for %s s" % config.get("lock_wait", 0)]
+            code, tail, ended = BUSY, ["the inventory stayed busy for %s s" % config.get("lock_wait", 0)], False
         elif nothing_to_do():
             return 0
         else:
             write_status(config, action, name, started=started, outcome="running")
-            code, tail = play(config, argv, lock)
-    outcome = "ok" if code == 0 else "busy" if code == BUSY and lock is None else "failed"
+            code, tail, ended = play(config, argv, lock)
+    outcome = "ok" if code == 0 else "busy" if lock is None else "ended" if ended else "failed"
     write_status(config, action, name, started=started, ended=now(), rc=code, outcome=outcome, said=tail)
     if code and notify:
         notice(config, "%s%s-%s.service" % (PREFIX, action, name))
@@ -253,7 +256,7 @@ def notice_text(config, unit):
         status = json.load(stream)
     outcome = status.get("outcome", "unknown")
     # A unit that systemd ended had no time to write its own end.
-    why = "was killed, or took too long" if outcome == "running" else outcome
+    why = "was killed, or took too long" if outcome in ("running", "ended") else outcome
     if "rc" in status:
         why += ", exit code %s" % status["rc"]
     subject = "[infogerance.perimeter] %s of %s on %s: %s" % (action, name, socket.gethostname(), why)
