@@ -76,18 +76,18 @@ def test_every_way_out_of_a_shell_becomes_one_intervention(team: Team) -> None:
         still_open.ended()
 
     rows = team.noted()[before:]
-    assert [row["note"] for row in rows] == [
-        "Renewed the certificate of the shop",
-        "Left by the end of input",
-        "From another shell, `$(touch /tmp/pwned)`; \u00e9t\u00e9",
-        None,
-        None,
-        None,
-        "From a script",
+    # Several may have begun within one second: their order is nobody's.
+    assert sorted((row["note"] or "", row["complete"]) for row in rows) == [
+        ("", 0),
+        ("", 0),
+        ("", 0),
+        ("From a script", 1),
+        ("From another shell, `$(touch /tmp/pwned)`; \u00e9t\u00e9", 1),
+        ("Left by the end of input", 1),
+        ("Renewed the certificate of the shop", 1),
     ]
     assert {row["operator"] for row in rows} == {"deploy"}
     assert {row["origin"] for row in rows} == {"shell_hook"}
-    assert [row["complete"] for row in rows] == [1, 1, 1, 0, 0, 0, 1]
     assert not team.host.exists("/tmp/pwned")
 
     assert collect(team)["added"] == 1
