@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import functools
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +19,11 @@ class OtlpError(RuntimeError):
     """The samples could not be handed over."""
 
 
+def _told(values: list[Any], _options: object) -> list[Any]:
+    """What a gauge's reader asks for: the values that were measured before."""
+    return values
+
+
 def send(samples: Iterable[Sample], endpoint: str, headers: Mapping[str, str], timeout: float) -> int:
     """Send all samples and wait for the receiver's word. Returns how many there were. Raises OtlpError.
 
@@ -25,7 +31,7 @@ def send(samples: Iterable[Sample], endpoint: str, headers: Mapping[str, str], t
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-        from opentelemetry.metrics import CallbackOptions, Observation
+        from opentelemetry.metrics import Observation
         from opentelemetry.sdk.metrics import MeterProvider
         from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
         from opentelemetry.sdk.resources import Resource
@@ -39,13 +45,9 @@ def send(samples: Iterable[Sample], endpoint: str, headers: Mapping[str, str], t
     meter = provider.get_meter("infogerance.perimeter")
     count = 0
     for gauge, group in groupby(samples, key=lambda sample: sample.gauge):
-        values = list(group)
+        values = [Observation(sample.value, sample.labels) for sample in group]
         count += len(values)
-
-        def observe(_options: CallbackOptions, values: list[Sample] = values) -> list[Observation]:
-            return [Observation(sample.value, sample.labels) for sample in values]
-
-        watch: list[Callable[[CallbackOptions], list[Observation]]] = [observe]
+        watch = [functools.partial(_told, values)]
         meter.create_observable_gauge(PREFIX + gauge.name, callbacks=watch, unit=gauge.unit, description=gauge.help)
     gathered: Any = reader.get_metrics_data()
     exporter = OTLPMetricExporter(endpoint=endpoint, headers=dict(headers), timeout=timeout)

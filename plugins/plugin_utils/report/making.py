@@ -65,7 +65,7 @@ def make(
     language: str,
     formats: Sequence[str],
     *,
-    brand: Brand = Brand(),  # noqa: B008 - a value that cannot change
+    brand: Brand | None = None,
     whole_fleet: bool = False,
     terms: Terms | None = None,
     categories: Mapping[str, Category] = {},
@@ -78,6 +78,7 @@ def make(
     """
     start, end = record.stamp(period.start), record.stamp(period.end)
     speaker = Speaker(language, period.zone)
+    brand = brand or Brand()
     with store.reading() as connection:
         known = tuple(reading.clients(connection))
         found = reading.interventions(connection, start, end, client)

@@ -249,7 +249,7 @@ def notice_text(config, unit):
     """Subject and body of a failure's notice, from the unit's name and the job's status."""
     label = unit[len(PREFIX) :] if unit.startswith(PREFIX) else unit
     label = label[: -len(".service")] if label.endswith(".service") else label
-    action, _, name = label.partition("-")
+    action, _dash, name = label.partition("-")
     status = {}
     path = os.path.join(config["state"], "status", label + ".json")
     with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as stream:

@@ -40,7 +40,7 @@ def test_a_server_is_made_to_agree_once_and_then_found_so(
     }
     book = "infogerance.perimeter.reconcile"
     # What is obsolete is disabled by the first run, and removed by the second.
-    for _ in range(2):
+    for _stage in range(2):
         run = runner.playbook([host], book, inventory_vars=lists, timeout=600)
         assert run.rc == 0, run.stdout + run.stderr
     again = runner.playbook([host], book, inventory_vars=lists, timeout=600)

@@ -29,7 +29,7 @@ def look(ledger: Ledger, at: str, hosts: dict[str, tuple[list[str], str]], **mor
         recorder.result(name, status)
         if status == "ok":
             recorder.entry_points(name, {"entry_point_kind": "ssh_accounts", "plan_id": "p", **more})
-    recorder.finish("failed" if any(status != "ok" for _, status in hosts.values()) else "ok", None, None)
+    recorder.finish("failed" if any(status != "ok" for _clients, status in hosts.values()) else "ok", None, None)
 
 
 def values(ledger: Ledger, client: str | None = None) -> dict[str, float]:
