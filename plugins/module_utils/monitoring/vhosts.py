@@ -96,22 +96,22 @@ def nginx_hosts(words: Iterable[tuple[str, str]]) -> list[Block]:
     found: list[Block] = []
     stack: list[str] = []
     line: list[str] = []
-    block: Block | None = None
+    # The one that is open, if any.
+    block: list[Block] = []
     for word, path in words:
         if word == "{":
             stack.append(line[0] if line else "")
             if stack[-1] == "server" and "upstream" not in stack:
-                block = ([], [], False, path)
+                block = [([], [], False, path)]
             line = []
         elif word == "}":
-            if stack and stack.pop() == "server" and block is not None:
-                names, ports, tls, where = block
+            if stack and stack.pop() == "server" and block:
+                names, ports, tls, where = block.pop()
                 found.append((names, ports or [80], tls, where))
-                block = None
             line = []
         elif word == ";":
-            if block is not None and line and stack and stack[-1] == "server":
-                block = _directive(block, line)
+            if block and line and stack and stack[-1] == "server":
+                block = [_directive(block[0], line)]
             line = []
         else:
             line.append(word)

@@ -68,7 +68,7 @@ def make(
     brand: Brand | None = None,
     whole_fleet: bool = False,
     terms: Terms | None = None,
-    categories: Mapping[str, Category] = {},
+    categories: Mapping[str, Category] | None = None,
     now: datetime | None = None,
 ) -> Made:
     """Make a report of one client, or of all when client is None.
@@ -79,6 +79,7 @@ def make(
     start, end = record.stamp(period.start), record.stamp(period.end)
     speaker = Speaker(language, period.zone)
     brand = brand or Brand()
+    catalogue: Mapping[str, Category] = categories or {}
     with store.reading() as connection:
         known = tuple(reading.clients(connection))
         found = reading.interventions(connection, start, end, client)
@@ -100,7 +101,7 @@ def make(
                     connection,
                     client=name,
                     terms=terms,
-                    categories=categories,
+                    categories=catalogue,
                     start=period.start,
                     end=period.end,
                     now=moment,
@@ -108,7 +109,7 @@ def make(
                 ).as_dict()
                 for balance in statement["agreements"]:
                     names = balance["categories"]
-                    labels = [dict(categories[each].label) for each in names if each in categories]
+                    labels = [dict(catalogue[each].label) for each in names if each in catalogue]
                     balance["labels"] = labels if names else None
                 billed = statement
             return model.build(

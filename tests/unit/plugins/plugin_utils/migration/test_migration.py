@@ -61,12 +61,12 @@ STAFF = {
 
 def test_evolinux_users_keep_keys_groups_and_uid_and_no_password() -> None:
     result = take(from_evolinux_users, STAFF)
-    foo, bar = result["accounts"]
-    assert foo == {
+    first, second = result["accounts"]
+    assert first == {
         "name": "foo", "person": "Mr Foo", "comment": "Mr Foo", "uid": 1001, "shell": "/bin/bash",
         "groups": ["evolinux-ssh", "evolinux-sudo", "adm", "baz"], "keys": [key("foo")],
     }  # fmt: skip
-    assert (bar["uid"], bar["groups"][-2:], bar["keys"]) == (1002, ["baz", "qux"], [key("bar"), key("bar2")])
+    assert (second["uid"], second["groups"][-2:], second["keys"]) == (1002, ["baz", "qux"], [key("bar"), key("bar2")])
     assert left(result) == {("evolinux_users.foo", "password_hash"), ("evolinux_users.later", "create")}
     assert "secret" not in str(result)
 
