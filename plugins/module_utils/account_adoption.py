@@ -95,6 +95,7 @@ def _person(view: Any, account: Account, review: list[str], keys: list[str], pas
 
 def _keys(view: Any, account: Account, review: list[str], users: dict[str, set[str]]) -> list[str]:
     found: dict[str, str] = {}
+    options: dict[str, str] = {}
     for file in view.files.get(account.name, []):
         if file.problem:
             review.append("%s: %s: its keys are not in the list" % (file.path, file.problem))
@@ -110,7 +111,12 @@ def _keys(view: Any, account: Account, review: list[str], users: dict[str, set[s
                     review.append("%s: its options can't be declared: not in the list" % line.fingerprint)
                     continue
                 found[line.fingerprint] = text
+                options[line.fingerprint] = line.options
                 review += _doubts(view, account, line, users)
+            elif line.fingerprint and line.options != options[line.fingerprint]:
+                # sshd takes the first line that fits, so that both may let somebody in; a list holds a key once.
+                told = (line.fingerprint, file.path, line.options or "none")
+                review.append("%s is there once more, in %s, with other options (%s): not in the list" % told)
     return list(found.values())
 
 

@@ -25,7 +25,7 @@ class Carried:
 
     def __init__(self) -> None:
         self.accounts: dict[str, dict[str, Any]] = {}
-        self.addresses: dict[tuple[str, str], dict[str, Any]] = {}
+        self.addresses: dict[tuple[str, ...], dict[str, Any]] = {}
         self.left_out: list[dict[str, Any]] = []
 
     def leave(self, entry: str, field: str, why: str, value: Any = None) -> None:
@@ -55,7 +55,9 @@ class Carried:
             self.leave(entry, "address", "%s: add it by hand, and name it in access_privileged_ips_allow" % why, text)
             return
         row = {"address": str(network), **({} if list_ == "privileged" else {"list": list_}), **more}
-        self.addresses.setdefault((str(network), list_), {k: v for k, v in row.items() if v})
+        # Access stands as long as one of several rows gives it: each owner's and each date's is a row of its own.
+        known = (str(network), list_, str(more.get("owner") or ""), str(more.get("expires") or ""))
+        self.addresses.setdefault(known, {k: v for k, v in row.items() if v})
 
     def result(self) -> dict[str, list[dict[str, Any]]]:
         """accounts, addresses, left_out. Raises InvalidEntry for what ssh_accounts would refuse."""

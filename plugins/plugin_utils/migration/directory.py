@@ -55,6 +55,9 @@ def table(
     reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=delimiter, strict=True)
     header = [name.strip() for name in reader.fieldnames or []]
     reader.fieldnames = header
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        raise InvalidEntry("csv", "header", "names a column twice: %s" % ", ".join(twice))
     for field, column in (columns or {}).items():
         if column not in header:
             raise InvalidEntry("columns", field, "there is no column %r; there are: %s" % (column, ", ".join(header)))
@@ -153,6 +156,9 @@ def _person(
     for group in found:
         if chosen is not None and group not in chosen:
             made.leave(dn, "group", "is none of the groups asked for", group)
+    for other in entry["uid"]:
+        if other not in ("", name):
+            made.leave(dn, "uid", "is a further name of this account: declare it if somebody logs in by it", other)
     keys = [key.strip() for key in entry.get("sshpublickey", []) if key.strip()]
     made.account(
         {

@@ -21,7 +21,11 @@ __all__ = ["firewall", "sudo"]
 
 #: Zones that keep out whoever is in them.
 CLOSED = ("drop", "block")
-RICH = re.compile(r"\brule\b.*\bsource\s+address=\"?([^\"\s]+)\"?(.*)", re.DOTALL)
+#: What keeps out whoever is in a zone by its target.
+REFUSED = ("DROP", "REJECT", "%%REJECT%%")
+RICH = re.compile(r"\brule\b.*\bsource\s+address=\"?([^\"\s]+)\"?", re.DOTALL)
+#: A value is no word of the rule: the prefix of a log may say "accept".
+VALUES = re.compile(r"=\s*(?:\"[^\"]*\"|'[^']*'|\S+)")
 
 
 def firewall(entries: Any) -> Carried:
@@ -31,6 +35,8 @@ def firewall(entries: Any) -> Carried:
     listed = list(rows([entries] if isinstance(entries, Mapping) else entries, "firewall"))
     sets: dict[str, list[str]] = {}
     used: set[str] = set()
+    # A row may give a zone its target and another one its sources.
+    targets = {str(r.get("zone") or ""): str(r["target"]) for _l, r in listed if r.get("target") and _on(r)}
     for label, row in listed:
         name = row.get("ipset")
         if isinstance(name, str) and _on(row):
@@ -44,10 +50,10 @@ def firewall(entries: Any) -> Carried:
         zone = fields.text("zone") or ""
         if fields.take("ipset") is not None:
             fields.take("ipset_entries", "ipset_type", "ipset_options", "short", "description")
-        target = fields.text("target")
+        target = fields.text("target") or targets.get(zone)
         list_ = "trusted" if zone == "trusted" or target == "ACCEPT" else "privileged"
         for text in fields.texts("source"):
-            if zone in CLOSED or target in ("DROP", "%%REJECT%%"):
+            if zone in CLOSED or target in REFUSED:
                 made.leave(label, "source", "the zone keeps it out", text)
             elif text.startswith("ipset:"):
                 name = text[6:]
@@ -72,7 +78,8 @@ def _on(row: Mapping[str, Any]) -> bool:
 
 def _rich(made: Carried, label: str, text: str) -> None:
     found = RICH.match(text.strip())
-    if found and re.search(r"\baccept\b", found.group(2)) and "NOT" not in text:
+    words = VALUES.sub("=", text).lower().split()
+    if found and "accept" in words and not {"not", "invert=", "drop", "reject"} & set(words):
         made.address(found.group(1), label, reason=" ".join(text.split()))
     else:
         made.leave(label, "rich_rule", "accepts no one address", text)

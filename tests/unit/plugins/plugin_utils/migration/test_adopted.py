@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.infogerance.perimeter.plugins.filter.adopted_lists import adopted_lists
-from ansible_collections.infogerance.perimeter.plugins.module_utils.account_adoption import sudo_of_rule
+from ansible_collections.infogerance.perimeter.plugins.module_utils.account_adoption import _keys, sudo_of_rule
+from ansible_collections.infogerance.perimeter.plugins.module_utils.authorized_keys import parse_file
 from ansible_collections.infogerance.perimeter.plugins.module_utils.sudoers import render_rule
 
 
@@ -97,6 +99,18 @@ def test_of_certificates_the_live_ones_that_need_it_are_declared() -> None:
         "access_vpn_certificates": [{"cn": "carol"}, {"cn": "dup", "serial": "02"}, {"cn": "dup", "serial": "03"}]
     }
     assert "review: vpn: is kept without being declared" in made["text"]
+
+
+def test_a_key_that_is_there_again_with_other_options_is_told() -> None:
+    blob = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 42 + "B"
+    data = f'from="192.0.2.7" {blob} a\n{blob} b\nfrom="192.0.2.7" {blob} c\n'.encode()
+    file = SimpleNamespace(path="/home/bob/.ssh/authorized_keys", problem=None, lines=parse_file(data))
+    view = SimpleNamespace(files={"bob": [file]}, shared_files=set(), today="2026-11-25")
+    review: list[str] = []
+    fingerprint = str(file.lines[0].fingerprint)
+    keys = _keys(view, cast("Any", SimpleNamespace(name="bob")), review, {fingerprint: {"bob"}})
+    assert keys == [f'from="192.0.2.7" {blob} a']
+    assert review == [f"{fingerprint} is there once more, in {file.path}, with other options (none): not in the list"]
 
 
 @pytest.mark.parametrize(

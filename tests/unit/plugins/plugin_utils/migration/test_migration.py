@@ -167,6 +167,33 @@ def test_firewall_sources_ipsets_and_rich_rules_become_addresses() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'rule family="ipv4" source address="203.0.113.66" invert="True" accept',
+        'rule family="ipv4" source not address="203.0.113.66" accept',
+        'rule family="ipv4" source address="203.0.113.66" log prefix="no accept " level="info" drop',
+        'rule family="ipv4" source address=203.0.113.66 log prefix="accept" reject',
+    ],
+)
+def test_a_rich_rule_that_shuts_an_address_out_never_lets_it_in(rule: str) -> None:
+    result = take(from_system_roles_firewall, [{"rich_rule": rule}])
+    assert result["addresses"] == []
+    assert left(result) == {("firewall[0]", "rich_rule")}
+
+
+def test_a_zone_may_have_its_target_in_one_row_and_its_sources_in_another() -> None:
+    entries = [
+        {"zone": "bad", "source": ["203.0.113.66"], "state": "enabled"},
+        {"zone": "bad", "target": "DROP", "state": "enabled"},
+        {"zone": "good", "target": "ACCEPT", "state": "enabled"},
+        {"zone": "good", "source": ["203.0.113.7"], "state": "enabled"},
+    ]
+    result = take(from_system_roles_firewall, entries)
+    assert [(row["address"], row["list"]) for row in result["addresses"]] == [("203.0.113.7", "trusted")]
+    assert left(result) == {("firewall[0]", "source")}
+
+
 def test_sudo_rules_go_to_declared_accounts_and_the_others_are_told() -> None:
     result = take(
         from_system_roles_sudo,
@@ -221,6 +248,21 @@ def test_a_table_has_accounts_and_addresses_and_unknown_columns_are_told() -> No
     ]
     assert result["addresses"] == [{"address": "192.0.2.7", "owner": "Carol Petit"}]
     assert left(result) == {("column", "phone")}
+
+
+def test_an_address_of_two_people_stays_with_both() -> None:
+    text = "address,owner,expires\n192.0.2.7,alice,2026-12-01\n192.0.2.7,bob,\n192.0.2.7,bob,\n"
+    assert take(from_csv, text)["addresses"] == [
+        {"address": "192.0.2.7", "owner": "alice", "expires": "2026-12-01"},
+        {"address": "192.0.2.7", "owner": "bob"},
+    ]
+
+
+def test_a_further_login_name_of_a_directory_is_told() -> None:
+    text = "dn: uid=carol,dc=example\nobjectClass: posixAccount\nuid: carol\nuid: cpetit\n"
+    result = take(from_ldif, text)
+    assert [row["name"] for row in result["accounts"]] == ["carol"]
+    assert left(result) == {("uid=carol,dc=example", "uid")}
 
 
 LDIF = f"""version: 1
@@ -302,6 +344,7 @@ def test_of_a_directorys_groups_only_those_asked_for_are_carried_over() -> None:
         (from_csv, "name,uid\ncarol,1,2\n", {}, "row 2: csv: has more cells"),
         (from_csv, "name\ncarol\ncarol\n", {}, "carol: name: is there twice"),
         (from_csv, "name,expires\ncarol,soon\n", {}, "carol: expires"),
+        (from_csv, "name,keys,keys\ncarol,a,b\n", {}, "csv: header: names a column twice: keys"),
         (from_csv, "login\n", {"columns": {"nom": "login"}}, "columns: nom"),
         (from_ldif, "dn: uid=a\nobjectClass: posixAccount\n", {}, "uid=a: uid: is missing"),
         (from_ldif, "uid: a\n\n", {}, "dn: an entry without dn"),
