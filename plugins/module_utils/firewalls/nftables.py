@@ -36,6 +36,8 @@ GATE = "gate"
 FEW = 16
 FAMILIES = (("ipv4", "ipv4_addr", "ip"), ("ipv6", "ipv6_addr", "ip6"))
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,60}\Z", re.ASCII)
+#: The elements of one set as nft lists them; a comment may hold braces.
+ELEMENTS = re.compile(r"\belements[ \t]*=[ \t]*\{((?:\"[^\"]*\"|[^{}\"])*)\}")
 SET = re.compile(r"^[ \t]*set[ \t]+(\S+)[ \t]*\{[^{}]*?elements[ \t]*=[ \t]*\{([^{}]*)\}", re.MULTILINE)
 
 
@@ -376,9 +378,15 @@ class Nftables(Sink):
                 if set_name not in self._sets:
                     continue
                 lines += "flush set %s %s\n" % (name, set_name)
-                members = sorted(t for t in state.live[slot] if _family(t) == family)
+                members = ", ".join(sorted(t for t in state.live[slot] if _family(t) == family))
+                if set_name in self._dressed:
+                    # By its address alone, what somebody let in for two hours would be let in for ever.
+                    found = ELEMENTS.search(must(["nft", "list", "set", self.family, self.table, set_name]).stdout)
+                    if found is None:
+                        raise SinkError("set %s changed while this run was at work: run it again" % set_name)
+                    members = found.group(1).strip()
                 if members:
-                    lines += "add element %s %s { %s }\n" % (name, set_name, ", ".join(members))
+                    lines += "add element %s %s { %s }\n" % (name, set_name, members)
         return lines
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -279,6 +280,21 @@ def test_in_a_table_of_the_user_s_only_what_was_added_is_taken(server: Host, ips
     assert "198.51.100.7" not in listing
     done = ips.ok(host, [], [{**sinks[0], "manage": "all"}], obsolete="remove")
     assert "203.0.113.1" not in host.run("nft list set inet mine privileged_ipv4").stdout
+
+
+def test_what_somebody_let_in_for_two_hours_is_not_let_in_for_ever_by_a_way_back(server: Host, ips: Any) -> None:
+    host = server
+    timed = MINE.replace("flags interval", "flags interval,timeout").replace(
+        "203.0.113.2 }", '203.0.113.2 timeout 2h comment "bob {till  noon}" }'
+    )
+    host.run(["nft", "-f", "-"], input=timed)
+    host.run("echo 'table inet broken { nonsense' >> /etc/nftables.conf")
+    message = ips.fails(host, ["198.51.100.7"], [{**NFT, "table": "mine", "lists": ["privileged"]}])
+    assert "sink nftables" in message
+    listing = host.run("nft list set inet mine privileged_ipv4").stdout
+    assert "198.51.100.7" not in listing
+    assert "203.0.113.1," in listing
+    assert re.search(r'203\.0\.113\.2 timeout 2h expires 1h\S+ comment "bob {till  noon}"', listing), listing
 
 
 def test_nobody_who_must_get_in_is_locked_out(server: Host, ips: Any) -> None:
