@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -20,6 +20,7 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.addresses im
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.command import find
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.iptables_rules import read_rules
 from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.nftables import OWN_TABLE, elements_of
+from ansible_collections.infogerance.perimeter.plugins.module_utils.firewalls.protocol import SinkError
 
 from .context import Context
 from .family import PRIVILEGED_IPS, Closing, Finding
@@ -47,7 +48,7 @@ def _nftables(ctx: Context) -> Iterator[Finding]:
         ctx.limit("network: nft can't tell its rules: %s" % error)
         return
     sets = {
-        (s["family"], s["table"], s["name"]): [str(e) for e in elements_of(s.get("elem", []))]
+        (s["family"], s["table"], s["name"]): list(_texts(s.get("elem", [])))
         for s in (item["set"] for item in ruleset if "set" in item)
     }
     rules = [item["rule"] for item in ruleset if "rule" in item]
@@ -88,7 +89,7 @@ def _sources(rule: dict[str, Any], sets: dict[tuple[str, str, str], list[str]]) 
         if not match or match.get("op") not in ("==", "in") or payload.get("field") != "saddr":
             continue
         right = match.get("right")
-        for text in elements_of(right["set"] if isinstance(right, dict) and "set" in right else [right]):
+        for text in _texts(right["set"] if isinstance(right, dict) and "set" in right else [right]):
             if text.startswith("@"):
                 yield from sets.get((rule["family"], rule["table"], text[1:]), [])[:500]
             else:
@@ -103,7 +104,16 @@ def _mapped(rule: dict[str, Any], vmap: dict[str, Any]) -> Iterator[str]:
     for pair in data.get("set", []):
         whole = isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict)
         if whole and _verdict_accepts(rule, pair[1], frozenset()):
-            yield from map(str, elements_of([pair[0]]))
+            yield from _texts([pair[0]])
+
+
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    """The addresses of a set. Most sets are of something else: of ports, of interfaces, of several things at once."""
+    for value in values:
+        try:
+            yield from elements_of([value])
+        except SinkError:
+            continue
 
 
 def _legacy(ctx: Context) -> Iterator[Finding]:

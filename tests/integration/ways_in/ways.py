@@ -360,7 +360,8 @@ NETWORK = (
         " nft add rule inet old input ip saddr 198.51.100.9 accept",
         "firewall_rule", "nft inet old input", None, "198.51.100.9", "bob.leroy", osquery="iptables (not nft)"),
     Way("a set of a firewall",
-        "nft add table inet older; nft add set inet older friends '{ type ipv4_addr; elements = { 203.0.113.5 }; }';"
+        "nft add table inet older; nft add set inet older ports '{ type inet_service; elements = { 22, 443 }; }';"
+        " nft add set inet older friends '{ type ipv4_addr; elements = { 203.0.113.5 }; }';"
         " nft add chain inet older input '{ type filter hook input priority 0; }';"
         " nft add rule inet older input ip saddr @friends accept",
         "firewall_rule", "nft inet older input", None, "203.0.113.5"),
