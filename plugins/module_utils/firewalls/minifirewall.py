@@ -54,6 +54,8 @@ UNITS_FROM = (25, 10)
 OWN_CHAIN = re.compile(r"(?:ONLY(?:TRUSTED|PRIVILEGIED)|NEEDRESTRICT|LOG_(?:DROP|ACCEPT)|DOCKER-USER|MINIFW-\S+)\Z")
 #: Lines of one transaction for each family.
 Steps = list[tuple[str, list[str]]]
+#: Rules by family and slot.
+Chains = dict[str, dict[str, list[Rule]]]
 VERSION = re.compile(r"""^VERSION=['"]?([0-9]+)\.([0-9]+)""", re.MULTILINE)
 
 
@@ -105,6 +107,7 @@ class Minifirewall(Sink):
         self.path = str(settings.get("file") or FILE)
         ports = settings.get("ports")
         self.flow_ports = frozenset(ports) if ports else None
+        self._ipv6: bool | None = None
 
     # -- which one --------------------------------------------------------------------------
 
@@ -124,9 +127,16 @@ class Minifirewall(Sink):
         return ("ipv4", "ipv6")
 
     def refuses(self, network: Network) -> str | None:
-        if network.family not in self._families(read_text(self.path) or ""):
-            return "this minifirewall leaves IPv6 out of its lists"
-        return None
+        if network.family == "ipv4" or self._holds_ipv6():
+            return None
+        return "this minifirewall leaves IPv6 out of its lists"
+
+    def _holds_ipv6(self) -> bool:
+        """By its file, or by chains that still stand: whoever is declared and gets in by those is not shut out."""
+        if self._ipv6 is None:
+            families = self._families(read_text(self.path) or "")
+            self._ipv6 = "ipv6" in families or "ipv6" in self._chains(families)
+        return self._ipv6
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -143,10 +153,14 @@ class Minifirewall(Sink):
         gone = [VARIABLES[slot] for slot in self.slots if words[slot] is None]
         shape = {"file": READY if not gone else "no line %s" % ", ".join(gone), "live": READY}
         notes = []
-        live = self._live(families)
+        chains = self._chains(families)
+        live = self._live(chains)
         if live is None:
             notes.append("minifirewall is not started: the file alone was looked at")
         else:
+            if set(chains) != set(families):
+                there = "stand all the same" if "ipv6" in chains else "are not there"
+                notes.append("IPV6 in %s is not what is in force: its chains %s" % (self.path, there))
             for slot in self.slots:
                 for text_only in sorted(live[slot] - file[slot]):
                     notes.append("%s is live in %s and in no file: a restart drops it" % (text_only, CHAINS[slot]))
@@ -155,26 +169,32 @@ class Minifirewall(Sink):
                     notes.append("hostnames in %s stay as they are: %s" % (VARIABLES[slot], ", ".join(names)))
                 # The chains know addresses only: what a name became can't be told from the rest.
                 live[slot] |= frozenset(names)
-        outside = self._outside(text, notes) + (self._limited(families) if live is not None else [])
+        outside = self._outside(text, notes) + (_limited(chains) if live is not None else [])
         return SinkState(file=file, live=live, shape=shape, outside=outside, notes=notes)
 
-    def _live(self, families: tuple[str, ...]) -> dict[str, frozenset[str]] | None:
-        found: dict[str, frozenset[str]] = {}
-        for slot in self.slots:
-            texts: set[str] = set()
-            for family in families:
-                rules = list_chain(family, CHAINS[slot])
-                if rules is None:
-                    return None
-                texts |= {str(r.source) for r in rules if _lets_in(r)}
-            found[slot] = frozenset(texts)
+    def _chains(self, families: tuple[str, ...]) -> Chains:
+        """The rules of its chains, of each family that has them: the file may say another thing than at its start."""
+        found: Chains = {}
+        for family in PROGRAMS:
+            try:
+                chains = {slot: list_chain(family, CHAINS[slot]) for slot in self.slots}
+            except SinkError:
+                if family in families:
+                    raise
+                # A kernel without IPv6 has none.
+                continue
+            there = {slot: rules for slot, rules in chains.items() if rules is not None}
+            if len(there) == len(chains):
+                found[family] = there
         return found
 
-    def _limited(self, families: tuple[str, ...]) -> list[Outside]:
-        """Rules of somebody's own in the chains, which let an address in to some ports only."""
-        rules = [r for f in families for slot in self.slots for r in list_chain(f, CHAINS[slot]) or ()]
-        limited = [r for r in rules if r.source is not None and r.target == "ACCEPT" and not _lets_in(r)]
-        return [Outside(str(r.source), "a rule of its own in %s" % r.chain) for r in limited]
+    def _live(self, chains: Chains) -> dict[str, frozenset[str]] | None:
+        if "ipv4" not in chains:
+            return None
+        return {
+            slot: frozenset(str(r.source) for by_slot in chains.values() for r in by_slot[slot] if _lets_in(r))
+            for slot in self.slots
+        }
 
     def _outside(self, text: str, notes: list[str]) -> list[Outside]:
         """Addresses that lines of shell let in by themselves: never ours, easily forgotten."""
@@ -211,12 +231,16 @@ class Minifirewall(Sink):
         back: Steps = []
         if state.live is None:
             return steps, back
-        for family in self._families(read_text(self.path) or ""):
+        chains = self._chains(self._families(read_text(self.path) or ""))
+        coming = [a for slot in self.slots for a in change.add[slot] if a not in state.live.get(slot, frozenset())]
+        if "ipv6" not in chains and any(":" in a for a in coming):
+            raise SinkError("it was started without IPv6, and %s says that it has it: restart it first" % self.path)
+        for family, by_slot in chains.items():
             lines: list[str] = []
             old: list[str] = []
             for slot in self.slots:
                 chain, here, taken = CHAINS[slot], state.live.get(slot, frozenset()), set(change.take[slot])
-                rules = list_chain(family, chain) or []
+                rules = by_slot[slot]
                 gone = ["-D" + r.text[2:] for r in rules if _lets_in(r) and r.source in taken]
                 new = [a for a in change.add[slot] if a not in here and (":" in a) == (family == "ipv6")]
                 if gone or new:
@@ -333,8 +357,9 @@ class Minifirewall(Sink):
         """Exit codes lie: are the chains there, is the host closed, and is every address let in?"""
         text = read_text(self.path) or ""
         families = self._families(text)
-        live = self._live(families)
-        if live is None:
+        chains = self._chains(families)
+        live = self._live(chains)
+        if live is None or not set(families) <= set(chains):
             raise SinkError("minifirewall made no chains")
         for family in families:
             policy = attempt([PROGRAMS[family], "-w", "-S", "INPUT"]).stdout.splitlines()[:1]
@@ -367,6 +392,13 @@ def lost_jumps(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[
         if lines:
             # Each is put in front: the last one first keeps their order.
             yield family, lines[::-1]
+
+
+def _limited(chains: Chains) -> list[Outside]:
+    """Rules of somebody's own in the chains, which let an address in to some ports only."""
+    rules = [rule for by_slot in chains.values() for listed in by_slot.values() for rule in listed]
+    limited = [r for r in rules if r.source is not None and r.target == "ACCEPT" and not _lets_in(r)]
+    return [Outside(str(r.source), "a rule of its own in %s" % r.chain) for r in limited]
 
 
 def _lets_in(rule: Rule) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from lab import Host
 
-FIRST, SECOND, SIX = "198.51.100.7", "198.51.100.8", "2001:db8:12::/48"
+FIRST, SECOND, SIX, OTHER_SIX = "198.51.100.7", "198.51.100.8", "2001:db8:12::/48", "2001:db8:34::/48"
 THEIRS = "203.0.113.50"
 SINK = {"backend": "minifirewall"}
 UNIT = """
@@ -69,3 +69,34 @@ def test_a_unit_is_never_restarted_and_a_restart_gives_what_is_live(make_host: C
     assert not [line for line in live if SIX in line]
     assert "-P INPUT DROP" in live
     assert host.ssh().returncode == 0
+
+
+def test_who_goes_is_out_though_the_file_says_another_thing_of_ipv6_than_what_is_in_force(
+    make_host: Callable[..., Host], ips: Any
+) -> None:
+    host = make_host("mini", extra_packages=("iptables",))
+    ips.controller = host.run("ip -4 route show default").stdout.split()[2]
+    host.copy_in(Path(__file__).parent / "minifirewall_modern.sh", "/usr/local/sbin/minifirewall", 0o755)
+    text = f"INT='eth0'\nIPV6='on'\nTRUSTEDIPS=''\nPRIVILEGIEDIPS='{ips.controller}'\nSERVICESTCP2='22'\n"
+    host.write("/etc/default/minifirewall", text, 0o600)
+    host.run("mkdir -p /etc/minifirewall.d; /usr/local/sbin/minifirewall restart --ignore-systemd")
+    ips.ok(host, [FIRST, SECOND, SIX, OTHER_SIX], [SINK])
+
+    # Switched off, and its chains still stand: what leaves the list leaves them, too.
+    host.run("sed -i \"s/^IPV6=.*/IPV6='off'/\" /etc/default/minifirewall")
+    done = ips.ok(host, [FIRST, SECOND, OTHER_SIX], [SINK], obsolete="remove")
+    live = rules(host)
+    assert not [line for line in live if SIX in line]
+    assert [line for line in live if OTHER_SIX in line]
+    assert any("IPV6 in /etc/default/minifirewall is not what is in force" in note for note in done["notes"])
+
+    # Switched on, and there are no chains of it yet: IPv4 is in force all the same.
+    host.run("ip6tables -P INPUT ACCEPT; ip6tables -F; ip6tables -X")
+    host.run("sed -i \"s/^IPV6=.*/IPV6='on'/\" /etc/default/minifirewall")
+    ips.ok(host, [FIRST], [SINK], obsolete="remove")
+    live = rules(host)
+    assert [line for line in live if FIRST in line]
+    assert not [line for line in live if SECOND in line]
+    said = ips.fails(host, [FIRST, SIX], [SINK])
+    assert "restart it first" in said
+    assert rules(host) == live
