@@ -21,9 +21,9 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store
 
 # By the ledger's index of clients, as each store spells it.
 _OF_CLIENT = f"""SELECT run_id, at, host, body FROM records
-  WHERE {{clients}} = ? AND kind = '{record.ACCESS_REVIEW}' AND at < ? ORDER BY at, id"""  # noqa: S608
+  WHERE {{condition}} AND kind = '{record.ACCESS_REVIEW}' AND at < ? ORDER BY at, id"""  # noqa: S608
 _CLIENTS = f"SELECT DISTINCT {{clients}} FROM records WHERE kind = '{record.ACCESS_REVIEW}' AND at < ?"  # noqa: S608
-SELECT_CLIENT = _OF_CLIENT.format(clients=CLIENTS)
+SELECT_CLIENT = _OF_CLIENT.format(condition=f"{CLIENTS} = ?")
 # The worst first.
 STATES = ("never", "objected", "overdue", "changed", "current")
 
@@ -36,7 +36,8 @@ def standings(connection: Connection, until: str, client: str | None, today: dat
     wanted = sorted(listed) if client is None else [record.canonical([client])]
     found = []
     for clients in wanted:
-        rows = connection.execute(_OF_CLIENT.format(clients=spelt), (clients, until)).fetchall()
+        condition, values = connection.spelling.with_clients(clients)
+        rows = connection.execute(_OF_CLIENT.format(condition=condition), (*values, until)).fetchall()
         if rows:
             found.append(standing(str(json.loads(clients)[0]), rows, today))
     return found

@@ -115,23 +115,28 @@ def _run_ids(connection: Connection, filters: Wanted) -> list[str]:
 def runs_of_client(connection: Connection, client: str, since: str) -> list[str]:
     """Runs with a host of that client, or recorded for it by name. A run's rows are never older than its start."""
     found: set[str] = set()
-    column = connection.spelling.clients
-    sql = f"SELECT run_id FROM records WHERE {column} = ? AND kind = ? AND at >= ?"  # noqa: S608
     for names in _client_lists(connection):
         if client in json.loads(names):
+            condition, values = connection.spelling.with_clients(names)
+            sql = f"SELECT run_id FROM records WHERE {condition} AND kind = ? AND at >= ?"  # noqa: S608
             for kind in (record.HOST, record.STARTED):
-                found.update(str(run_id) for (run_id,) in connection.execute(sql, (names, kind, since)))
+                found.update(str(run_id) for (run_id,) in connection.execute(sql, (*values, kind, since)))
     return sorted(found)
 
 
 def _client_lists(connection: Connection) -> list[str]:
     """Every list of clients that some row has. From one to the next by the index: there are few, in many rows."""
     found: list[str] = []
-    column = connection.spelling.clients
+    spelling = connection.spelling
+    column = spelling.indexed
     sql = f"SELECT min({column}) FROM records WHERE {column} > ?"  # noqa: S608
+    cut = f"SELECT DISTINCT {spelling.clients} FROM records WHERE {column} = ?"  # noqa: S608
     (following,) = connection.execute(sql, ("",)).fetchone()
     while following is not None:
-        found.append(str(following))
+        if spelling.is_whole(str(following)):
+            found.append(str(following))
+        else:
+            found += [str(names) for (names,) in connection.execute(cut, (following,)).fetchall()]
         (following,) = connection.execute(sql, (following,)).fetchone()
     return found
 

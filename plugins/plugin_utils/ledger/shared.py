@@ -71,7 +71,13 @@ class SharedConnection:
     """
 
     # As the index of migration 0002 is spelt.
-    spelling = Spelling("(body::jsonb ->> 'clients')", "({column}::jsonb #>> '{{{path}}}')", ",")
+    spelling = Spelling(
+        "(body::jsonb ->> 'clients')",
+        "left(body::jsonb ->> 'clients', 500)",
+        "({column}::jsonb #>> '{{{path}}}')",
+        ",",
+        500,
+    )
 
     def __init__(self, connection: sqlalchemy.Connection) -> None:
         self._connection = connection.execution_options(stream_results=True, max_row_buffer=2000)

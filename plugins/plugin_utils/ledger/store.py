@@ -37,7 +37,7 @@ class LedgerError(RuntimeError):
 class LocalConnection(sqlite3.Connection):
     """SQLite's own, which also tells how it is spoken to."""
 
-    spelling = Spelling(schema.CLIENTS, "json_extract({column}, '$.{path}')", ".")
+    spelling = Spelling(schema.CLIENTS, schema.CLIENTS, "json_extract({column}, '$.{path}')", ".")
 
 
 class Transaction:

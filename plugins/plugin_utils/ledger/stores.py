@@ -9,6 +9,7 @@ PostgreSQL cannot say alike, the connection says (`Spelling`).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,11 +24,26 @@ _CHUNK = 5000
 
 @dataclass(frozen=True)
 class Spelling:
-    """SQL that differs. clients: a row's list of clients as JSON text, spelt as the index on it is."""
+    """SQL that differs. clients: a row's list of clients as JSON text. indexed: as much of it as the index on it has.
+
+    An entry of PostgreSQL's index has little room, and a server may have hundreds of clients.
+    """
 
     clients: str
+    indexed: str
     _value: str
     _dot: str
+    _room: int = sys.maxsize
+
+    def is_whole(self, indexed: str) -> bool:
+        """Whether what the index has is all of the list."""
+        return len(indexed) < self._room
+
+    def with_clients(self, text: str) -> tuple[str, tuple[str, ...]]:
+        """The condition for rows with just this list, by the index, and its values."""
+        if self.is_whole(text):
+            return f"{self.indexed} = ?", (text,)
+        return f"{self.indexed} = ? AND {self.clients} = ?", (text[: self._room], text)
 
     def field(self, *path: str, of: str = "body") -> str:
         """A field in the JSON of a column, null when there is none. Columns and names are this code's own."""

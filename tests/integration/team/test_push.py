@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,15 @@ from proxy import Proxy
 from rows import add, forge
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import messengers, policy, watching
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import outbox, pushing, shared
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
+    outbox,
+    pushing,
+    reading,
+    shared,
+    shared_url,
+)
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.shared import SharedConnection, SharedLedger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 
 Make = Callable[..., Ledger]
@@ -48,6 +57,36 @@ def test_alerts_with_what_was_told_reach_the_shared_ledger_whole(database: Datab
     assert shared.verify(database.reporter).faults == []
     sql = "SELECT string_agg(body::jsonb ->> 'event', ' ' ORDER BY id) FROM records WHERE kind = 'alert'"
     assert database.sql(sql).strip() == "opened told"
+
+
+def test_a_server_of_hundreds_of_clients_is_pushed_and_each_of_them_finds_it(
+    database: Database, ledger_with: Make
+) -> None:
+    ledger = ledger_with(1)
+    # Names that no compression makes short.
+    clients = sorted(hashlib.sha256(str(number).encode()).hexdigest()[:20] for number in range(500))
+    at = "2026-11-23T21:00:00.000000Z"
+    started = {"playbook": "site.yml", "check_mode": False, "scope": {"category": "routine", "contract": "in"}}
+    with ledger.transaction() as transaction:
+        transaction.add([
+            Entry(uid="many:started", run_id="many", kind="started", at=at, body=started),
+            Entry(uid="many:host", run_id="many", kind="host", at=at, body={"clients": clients}, host="shared1"),
+            Entry(uid="many:own", run_id="many", kind="host", at=at, body={"clients": ["acme"]}, host="web1"),
+        ])  # fmt: skip
+    done = pushing.push(ledger, database.operator)
+    assert (done.problem, done.refused, done.pushed) == ("", [], 4)
+    for store in (ledger, SharedLedger(shared_url.parse(database.reporter))):
+        with store.reading() as connection:
+            assert reading.clients(connection) == sorted([*clients, "acme"])
+            assert reading.runs_of_client(connection, clients[250], "2026-11-23") == ["many"]
+            assert reading.runs_of_client(connection, "acme", "2026-11-23") == ["many"]
+            assert reading.runs_of_client(connection, clients[250], "2026-11-24") == []
+    spelt = SharedConnection.spelling
+    for condition in (f"{spelt.indexed} = 'x' AND kind = 'host'", f"{spelt.indexed} > ''"):
+        plan = database.sql(
+            f"SET enable_seqscan = off; EXPLAIN SELECT min({spelt.indexed}) FROM records WHERE {condition}"
+        )
+        assert "chained_by_clients" in plan
 
 
 def test_what_was_stored_meanwhile_is_all_that_is_sent(database: Database, ledger_with: Make) -> None:
