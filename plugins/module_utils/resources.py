@@ -122,6 +122,10 @@ def _child(points: list[str], idle: float) -> list[Any]:
     if child == 0:
         try:
             os.close(receiver)
+            null = os.open(os.devnull, os.O_RDWR)
+            for handle in (0, 1, 2):
+                # A child that hangs for ever must not hold the connection open.
+                os.dup2(null, handle)
             for point in points:
                 os.write(sender, (json.dumps(_one(point)) + "\n").encode("ascii"))
             os._exit(0)

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
+
+from ansible_collections.infogerance.perimeter.plugins.module_utils import resources
 from ansible_collections.infogerance.perimeter.plugins.module_utils.resources import (
     Readings,
     file_systems,
@@ -40,6 +44,16 @@ def test_each_local_file_system_counts_once_and_others_are_told_or_passed_over(t
         ("disk", str(tmp_path / "gone")),
         ("inodes", str(tmp_path / "gone")),
     ]
+
+
+def test_who_asks_a_file_system_holds_nothing_of_ours_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One that hangs in the kernel would keep the connection to the server open for as long.
+    (tmp_path / "mountinfo").write_text(f"30 1 0:1 / {tmp_path} rw - ext4 none rw\n")
+    handles = "/proc/self/fd/"
+    monkeypatch.setattr(resources, "_one", lambda _point: " ".join(os.readlink(handles + name) for name in "012"))
+    into = Readings()
+    file_systems(into, table=str(tmp_path / "mountinfo"))
+    assert {row["why"] for row in into.unread} == {"/dev/null /dev/null /dev/null"}
 
 
 def test_what_the_kernel_does_not_tell_is_unread(tmp_path: Path) -> None:
