@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
@@ -117,7 +118,9 @@ def _run(argv: Sequence[str], user: str, timeout: float) -> tuple[int, str]:
             pass
         if process.stdout:
             process.stdout.close()
-        process.wait()
+        # One that hangs in the kernel can't be waited for.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(2)
 
 
 def _collected(process: subprocess.Popen[bytes], timeout: float) -> tuple[int, str]:
