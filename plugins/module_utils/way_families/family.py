@@ -83,7 +83,11 @@ def _shown(text: str | None) -> str | None:
 
 
 def _bytes(character: str) -> bytes:
-    return character.encode("utf-8", "surrogateescape")
+    try:
+        return character.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Half a character: no file's bytes become that, but JSON may spell it.
+        return character.encode("utf-8", "surrogatepass")
 
 
 def manage_account(name: str, command: str) -> Closing:

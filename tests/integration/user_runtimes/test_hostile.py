@@ -35,6 +35,8 @@ with open(home + "/.local/share/containers/storage/overlay-containers/containers
     stream.write("[" * 500000)
 os.makedirs(home + "/.nvm/versions/node/v99.9.9\x1b[2J\n")
 os.symlink("/root", home + "/.nvm/versions/node/v1.1.1")
+with open(home + "/.nvm/package.json", "w") as stream:
+    stream.write('{"version": "\\ud800"}')
 os.makedirs(home + "/many")
 for number in range(100000):
     os.close(os.open(home + "/many/requirements%d.txt" % number, os.O_CREAT | os.O_WRONLY, 0o644))

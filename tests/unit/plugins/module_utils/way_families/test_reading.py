@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families import mounts
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.context import iso
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.family import shown
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.mounts import Mounts
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.packages import Packages
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.process_table import ProcessTable
@@ -90,6 +91,15 @@ def test_a_changed_file_of_a_package_is_not_pristine(tmp_path: Path) -> None:
     # Debian's /usr merge: the same file by its other name.
     assert packages.pristine("/usr/lib/systemd/system/cron.service", b"as it came")
     assert packages.owner("/etc/cron.d/other") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("\u00e9t\u00e9", "\u00e9t\u00e9"), ("a\x1b\udcffb", "a\\x1b\\xffb"), ("a\ud800b", "a\\xed\\xa0\\x80b")],
+)
+def test_whatever_a_text_holds_it_can_be_shown(text: str, told: str) -> None:
+    # The last one is what a user's JSON may hold as \\ud800.
+    assert shown(text) == told
 
 
 def test_a_time_that_no_calendar_holds_is_none() -> None:
