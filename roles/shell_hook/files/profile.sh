@@ -3,15 +3,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=sh
 # Read by login shells (sh and bash), and by root's other bash: notes the session and asks at its end what was done.
-# Every failure here leaves the shell as it would have been.
+# Every failure here leaves the shell as it would have been. The program ignores what `timeout` sends first.
 
-if [ "$(id -u 2> /dev/null)" = 0 ] && [ -x /usr/local/lib/infogerance-perimeter/session-note ] &&
-    [ ! -e "/var/spool/infogerance-perimeter/sessions/${INFOGERANCE_PERIMETER_SESSION:-none}.open" ]; then
-    INFOGERANCE_PERIMETER_SESSION=$(timeout 10 /usr/local/lib/infogerance-perimeter/session-note begin $$ < /dev/null 2> /dev/null) || :
-    if [ -n "${INFOGERANCE_PERIMETER_SESSION:-}" ]; then
-        export INFOGERANCE_PERIMETER_SESSION
-        trap '/usr/local/lib/infogerance-perimeter/session-note end "${INFOGERANCE_PERIMETER_SESSION:-}" || :' 0
+if [ "$(id -u 2> /dev/null)" = 0 ] && [ -x /usr/local/lib/infogerance-perimeter/session-note ]; then
+    if [ ! -e "/var/spool/infogerance-perimeter/sessions/${INFOGERANCE_PERIMETER_SESSION:-none}.open" ]; then
+        INFOGERANCE_PERIMETER_SESSION=$(timeout -k 1 10 /usr/local/lib/infogerance-perimeter/session-note begin $$ < /dev/null 2> /dev/null) || :
+        if [ -n "${INFOGERANCE_PERIMETER_SESSION:-}" ]; then
+            export INFOGERANCE_PERIMETER_SESSION
+            infogerance_perimeter_shell=$$
+        fi
+    fi
+    # A login bash comes here twice, and between the two another tool may have set what is to be done at the end. It is
+    # done after ours. Only bash tells what it is.
+    infogerance_perimeter_at_end() {
+        case $1 in *infogerance-perimeter/session-note*) return ;; esac
+        eval "set -- $1"
+        # shellcheck disable=SC2064
+        trap "/usr/local/lib/infogerance-perimeter/session-note end \"\${INFOGERANCE_PERIMETER_SESSION:-}\" || :${3:+
+$3}" 0
         # bash leaves by its trap when the terminal goes; other shells must be told to.
         [ -n "${BASH_VERSION:-}" ] || trap 'exit 129' HUP
+    }
+    if [ "${infogerance_perimeter_shell:-}" = $$ ]; then
+        # shellcheck disable=SC3045
+        infogerance_perimeter_at_end "$([ -z "${BASH_VERSION:-}" ] || trap -p EXIT)"
     fi
+    unset -f infogerance_perimeter_at_end
 fi

@@ -17,8 +17,8 @@ spool=/var/spool/infogerance-perimeter/sessions
 seconds=60
 most=5000
 [ "${EUID:-1}" -eq 0 ] && [ -d "$spool" ] && [ ! -L "$spool" ] && [ -O "$spool" ] || exit 0
-# A hangup ends the shell, not its note.
-trap '' HUP TERM PIPE QUIT TSTP
+# A hangup ends the shell, not its note; and a terminal that is another's now answers with an error, not by stopping us.
+trap '' HUP TERM PIPE QUIT TSTP TTIN TTOU
 
 # One line without control characters, of at most $2 characters, into `text`. Builtins alone: a busy server is slow to
 # start programs, and somebody waits for a shell.
@@ -36,6 +36,8 @@ facts_of() {
     set -- $text
     parent=$2
     started=${20}
+    group=$3
+    in_front=$6
 }
 
 # Who is behind the shell: the login's uid, which root alone can set; else the nearest process above it that is not
@@ -56,7 +58,9 @@ person_of() {
             [ "$pid" -gt 1 ] || break
         done
     fi
-    IFS=: read -r person rest < <(getent passwd "$uid")
+    # Whoever serves the accounts may not answer.
+    IFS=: read -r person rest < <(timeout -s KILL 3 getent passwd "$uid")
+    : "${person:=$uid}"
 }
 
 # True for a shell that somebody types into, or that reads its commands from a pipe; not for one that runs a command or a
@@ -80,7 +84,7 @@ reads_commands() {
 }
 
 begin() {
-    local pid=$1 name tty address notes now line text person parent started
+    local pid=$1 name tty address notes now line text person parent started group in_front
     [[ $pid =~ ^[0-9]+$ ]] && reads_commands "$pid" && facts_of "$pid" || exit 0
     notes=("$spool"/*)
     [ "${#notes[@]}" -lt "$most" ] || exit 0
@@ -105,20 +109,22 @@ begin() {
 }
 
 end() {
-    local name=$1 message=${INFOGERANCE_PERIMETER_MESSAGE:-} now text
+    local name=$1 message=${INFOGERANCE_PERIMETER_MESSAGE:-} now text parent started group in_front
     [[ $name =~ ^[0-9a-f-]{36}$ ]] && [ -f "$spool/$name.open" ] || exit 0
-    if [ -z "$message" ] && { exec 3<> /dev/tty; } 2> /dev/null; then
+    # In the background nobody is asked: whoever is at the terminal types for something else.
+    if [ -z "$message" ] && facts_of $$ && [ "$group" = "$in_front" ] && { exec 3<> /dev/tty; } 2> /dev/null; then
         # Interrupting the question leaves it without an answer.
         trap 'exec 3>&-' INT
         printf '\nWhat was done on this server? (one line, Enter for none) / Qu'"'"'avez-vous fait sur ce serveur ?\n> ' >&3
-        IFS= read -r -t "$seconds" -n 2000 -u 3 message || :
+        # Without a bound of its own: with one, bash takes the terminal's line editing away. A line there is bounded.
+        IFS= read -r -t "$seconds" -u 3 message || :
         { exec 3>&-; } 2> /dev/null
     fi
     trap '' INT
     printf -v now '%(%s)T' -1
     plain "$message" 2000
     if { cat "$spool/$name.open" && printf 'end %s\nmessage %s\n' "$now" "$text"; } > "$spool/.$name"; then
-        timeout 5 sync "$spool/.$name"
+        timeout -s KILL 5 sync "$spool/.$name"
         mv -f "$spool/.$name" "$spool/$name.done" && rm -f "$spool/$name.open"
     else
         rm -f "$spool/.$name"

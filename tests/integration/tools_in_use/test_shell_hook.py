@@ -13,6 +13,8 @@ from tests.integration.tools_in_use.conftest import QUESTION, SPOOL, Team
 from tests.integration.tools_in_use.terminal import Terminal
 
 PROMPT = ":~# "
+#: As the hook's own program, it does not hear what `timeout` sends first.
+STUBBORN = '#!/bin/sh\\n[ $1 = begin ] || exit 0\\ntrap "" TERM\\nsleep 600\\n'
 
 
 def collect(team: Team) -> dict[str, object]:
@@ -95,6 +97,66 @@ def test_every_way_out_of_a_shell_becomes_one_intervention(team: Team) -> None:
     assert (len(team.noted()), team.waiting()) == (before + 8, [])
 
 
+def test_the_answer_can_be_mended_while_it_is_typed(team: Team) -> None:
+    with open_shell(team) as shell:
+        shell.type("exit\r")
+        shell.expect(QUESTION)
+        shell.type("Renewd\x7fed the certificate\r")
+        shell.ended()
+    assert message_of_the_only_note(team) == "Renewed the certificate"
+
+
+def test_a_shell_in_the_background_ends_without_an_answer(team: Team) -> None:
+    with Terminal(team.host, ("bash", "--norc")) as shell:
+        shell.expect("$ ")
+        shell.type("echo true | sudo bash -l > /dev/null 2>&1 &\r")
+        wait_for(team, ".done")
+        shell.type("exit\r")
+        shell.ended()
+    assert message_of_the_only_note(team) == ""
+
+
+def test_an_account_database_that_hangs_keeps_nobody_out(team: Team) -> None:
+    team.host.write("/usr/sbin/getent", b"#!/bin/sh\ntrap '' TERM\nsleep 600\nsleep 600\n", 0o755)
+    try:
+        with open_shell(team) as shell:
+            shell.type("exit\r")
+            shell.expect(QUESTION)
+            shell.type("\r")
+            shell.ended()
+    finally:
+        team.host.run("rm /usr/sbin/getent")
+    uid = team.host.run(["id", "-u", "deploy"]).stdout.strip()
+    assert f"user {uid}\n" in the_only_note(team)
+
+
+def test_what_another_tool_does_at_the_end_of_a_shell_is_done(team: Team) -> None:
+    other = "/etc/profile.d/aa-other.sh"
+    team.host.write(other, b"[ \"$(id -u)\" != 0 ] || trap 'echo \"it'\\''s done\" > /tmp/other' 0\n")
+    try:
+        with open_shell(team) as shell:
+            shell.type("exit 3\r")
+            shell.expect(QUESTION)
+            shell.type("Asked, too\r")
+            assert shell.ended() == 3
+    finally:
+        team.host.run(["rm", other])
+    assert team.host.read("/tmp/other") == b"it's done\n"
+    assert message_of_the_only_note(team) == "Asked, too"
+
+
+def the_only_note(team: Team) -> str:
+    """It is removed, so that the next one is the only one again."""
+    (name,) = team.waiting()
+    content: str = team.host.read(f"{SPOOL}/{name}").decode()
+    team.host.run(["rm", f"{SPOOL}/{name}"])
+    return content
+
+
+def message_of_the_only_note(team: Team) -> str:
+    return the_only_note(team).split("\nmessage ")[1].strip("\n")
+
+
 def test_what_is_no_shell_leaves_no_note(team: Team) -> None:
     team.host.ssh("deploy", "sudo true; sudo -i id; sudo bash -lc id")
     with Terminal(team.host, ("bash", "-l")) as shell:
@@ -154,7 +216,7 @@ def test_a_broken_hook_neither_keeps_a_shell_from_starting_nor_from_ending(team:
         "no spool": (f"mv {SPOOL} {SPOOL}.away", f"mv {SPOOL}.away {SPOOL}"),
         "no program": (f"mv {program} {program}.away", f"mv {program}.away {program}"),
         "a program that hangs": (
-            f"mv {program} {program}.away; printf '#!/bin/sh\\nsleep 600\\n' > {program}; chmod 755 {program}",
+            f"mv {program} {program}.away; printf '{STUBBORN}' > {program}; chmod 755 {program}",
             f"mv {program}.away {program}",
         ),
     }[fault]
