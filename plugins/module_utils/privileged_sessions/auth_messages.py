@@ -16,15 +16,15 @@ from collections.abc import Iterable
 
 from .session import Event, Session
 
-__all__ = ["PROGRAMS", "sessions_of"]
+__all__ = ["PROGRAMS", "sessions_of", "tells"]
 
 #: Whose lines are looked at.
 PROGRAMS = ("sudo", "su", "sshd", "sshd-session", "login")
 SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "tcsh", "csh", "ash", "busybox", "su"))
-_SUDO = re.compile(
-    r"\s*(\S+) : (?:[A-Z]+=\S* ; )*TTY=(\S+) ; PWD=.*? ; USER=(\S+) ; (?:[A-Z]+=.*? ; )*COMMAND=(.*)\Z", re.DOTALL
-)
-_SUDO_BARE = re.compile(r"\s*(\S+) : PWD=.*? ; USER=(\S+) ; (?:[A-Z]+=.*? ; )*COMMAND=(.*)\Z", re.DOTALL)
+# Each field once: any user chooses the text of such a line, and could make a loop of fields take for ever.
+_RUN = r"PWD=.*? ; USER=(\S+) ; (?:GROUP=\S* ; )?(?:TSID=\S* ; )?(?:ENV=.*? ; )?COMMAND=(.*)\Z"
+_SUDO = re.compile(r"\s*(\S+) : (?:[A-Z]+=\S* ; )*TTY=(\S+) ; " + _RUN, re.DOTALL)
+_SUDO_BARE = re.compile(r"\s*(\S+) : " + _RUN, re.DOTALL)
 _OPENED = re.compile(
     r"pam_unix\(([\w-]+):session\): session opened for user ([^\s(]+)(?:\(uid=\d+\))? by ([^\s(]*)(?:\(uid=(\d+)\))?"
 )
@@ -32,8 +32,14 @@ _CLOSED = re.compile(r"pam_unix\(([\w-]+):session\): session closed for user (\S
 _ACCEPTED = re.compile(r"Accepted (\S+) for (\S+) from (\S+) port \d+(?: ssh2)?(?:: \S+ (SHA256:\S+))?")
 _SU = re.compile(r"\(to (\S+)\) (\S+) on (\S+)")
 _CONSOLE = re.compile(r"ROOT LOGIN\s+on '?(?:/dev/)?([\w/]+)'?")
+_MARKS = ("session opened", "session closed", "COMMAND=", "Accepted ", "(to ", "ROOT LOGIN")
 #: Ansible's own. sudo writes the blanks of an argument with or without a backslash.
 _BECOME = re.compile(r"/\w+ -c .?echo.{1,2}BECOME-SUCCESS-\w+")
+
+
+def tells(message: str) -> bool:
+    """False for what sessions_of makes nothing of, such as the refusals that strangers cause by the thousand."""
+    return any(mark in message for mark in _MARKS)
 
 
 def sessions_of(events: Iterable[Event], roots: Iterable[str] = ("root",)) -> list[Session]:

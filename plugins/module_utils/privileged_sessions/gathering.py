@@ -13,15 +13,17 @@ import datetime
 import json
 import os
 import re
+import select
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
+from typing import Callable
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.reading import Reader
 
 from . import login_databases
-from .auth_messages import PROGRAMS, sessions_of
-from .log_tail import tail
+from .auth_messages import PROGRAMS, sessions_of, tells
+from .log_tail import Tail, beginning, tail
 from .login_records import last_logins, wtmp_logins
 from .session import Event, Login, Session
 
@@ -35,6 +37,8 @@ GENUINE = frozenset((
 ))  # fmt: skip
 #: So much is read from the end of a log or of wtmp, at most.
 TAIL = 32 * 1024 * 1024
+#: The same for what journalctl says: a week of strangers at sshd's door, or a user who writes into the journal.
+JOURNAL = 256 * 1024 * 1024
 _NEAR = 15.0
 _LINE = re.compile(r"(?:(\d{4}-\d\d-\d\dT\S+)|([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)) \S+ ([\w-]+)(?:\[(\d+)\])?: (.*)")
 
@@ -52,8 +56,7 @@ def gather(reader: Reader, since: float, now: float, seconds: int = 60) -> Gathe
     """The sessions with root's rights that had not ended at ``since`` (both are seconds since 1970)."""
     made = Gathered()
     roots = [account.name for account in reader.database.accounts.values() if account.uid == 0] or ["root"]
-    events = _journal(made, since, seconds)
-    first = min((event.at for event in events), default=now)
+    events, first = _journal(made, since, now, seconds)
     # What the journal no longer has may still be in the log.
     logged = [event for event in _auth_logs(made, since, now) if event.at < first]
     found = sessions_of(logged, roots)
@@ -71,10 +74,12 @@ def gather(reader: Reader, since: float, now: float, seconds: int = 60) -> Gathe
     return made
 
 
-def _journal(made: Gathered, since: float, seconds: int) -> list[Event]:
+def _journal(made: Gathered, since: float, now: float, seconds: int) -> tuple[list[Event], float]:
+    """What tells of sessions, and since when. The newest is read first: what is cut is the oldest."""
+    first = now
     if not os.path.isdir("/run/systemd/journal"):
-        return []
-    command = ["journalctl", "--quiet", "--no-pager", "--output=json", "--since=@%d" % since]
+        return [], first
+    command = ["journalctl", "--quiet", "--no-pager", "--output=json", "--reverse", "--since=@%d" % since]
     command += ["--output-fields=MESSAGE,_COMM,_EXE,_PID"]
     for name in PROGRAMS:
         command += ["_COMM=%s" % name, "+"]
@@ -84,17 +89,39 @@ def _journal(made: Gathered, since: float, seconds: int) -> list[Event]:
         )
     except OSError as error:
         made.limits.append("the journal can't be read: %s" % error.strerror)
-        return []
-    try:
-        data, _none = done.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        done.kill()
-        data, _none = done.communicate()
-        made.limits.append("the journal took longer than %d s: what came by then is told" % seconds)
+        return [], first
+    found: list[Event] = []
+    with done:
+        for event in _journal_events(_lines(done, time.monotonic() + seconds, made.limits)):
+            first = min(first, event.at)
+            if tells(event.message):
+                found.append(event)
     if done.returncode not in (0, -9):
         made.limits.append("journalctl ended with exit code %d" % done.returncode)
     made.sources.append("journal")
-    return list(_journal_events(data.split(b"\n")))
+    return found[::-1], first
+
+
+def _lines(process: subprocess.Popen[bytes], ends: float, limits: list[str], most: int = JOURNAL) -> Iterator[bytes]:
+    """What a program says, until it ends, ``ends`` (of time.monotonic()) is there, or ``most`` bytes were read."""
+    if process.stdout is None:
+        return
+    rest = b""
+    while True:
+        left = ends - time.monotonic()
+        if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
+            limits.append("the journal took too long: only its newest lines were read")
+            break
+        data = os.read(process.stdout.fileno(), 65536)
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
+        most -= len(data)
+        if most <= 0:
+            limits.append("the journal has more than %d MiB on this: only its newest lines were read" % (JOURNAL >> 20))
+            break
+        if not data:
+            return
+    process.kill()
 
 
 def _journal_events(lines: Iterable[bytes]) -> Iterator[Event]:
@@ -156,9 +183,13 @@ def _moment(iso: str | None, classic: str | None, now: float) -> float | None:
 
 def _tail(made: Gathered, folder: str, name: str) -> bytes | None:
     """The end of a file of root's; None where there is none."""
+    # A multiple of both records' sizes, so that wtmp is cut between two of them.
+    return _part(made, folder, name, lambda: tail(folder, name, TAIL, 9600))
+
+
+def _part(made: Gathered, folder: str, name: str, read: Callable[[], Tail | None]) -> bytes | None:
     try:
-        # A multiple of both records' sizes, so that wtmp is cut between two of them.
-        found = tail(folder, name, TAIL, 9600)
+        found = read()
     except OSError as error:
         made.limits.append("%s/%s: %s" % (folder, name, error.strerror))
         return None
@@ -185,7 +216,8 @@ def _logins(made: Gathered, since: float) -> list[Login]:
 
 def _lasts(made: Gathered, since: float, uids: Iterable[int], roots: Iterable[str]) -> list[Login]:
     found: list[Login] = []
-    data = _tail(made, "/var/log", "lastlog")
+    # It goes by uid, and is as long as the highest one makes it: root's record stands first.
+    data = _part(made, "/var/log", "lastlog", lambda: beginning("/var/log", "lastlog", 4096))
     if data:
         made.sources.append("/var/log/lastlog")
         for uid in uids:

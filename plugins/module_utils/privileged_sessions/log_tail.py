@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.homes import open_directory
 
-__all__ = ["Tail", "tail"]
+__all__ = ["Tail", "beginning", "tail"]
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -28,6 +28,18 @@ def tail(folder: str, name: str, most: int, step: int = 1) -> Tail | None:
 
     Raises OSError.
     """
+    return _read(folder, name, most, step)
+
+
+def beginning(folder: str, name: str, most: int) -> Tail | None:
+    """At most so much from the beginning, which is all that is wanted; None where there is no such file.
+
+    Raises OSError.
+    """
+    return _read(folder, name, most, None)
+
+
+def _read(folder: str, name: str, most: int, step: int | None) -> Tail | None:
     try:
         handle = open_directory(folder, 0)
     except FileNotFoundError:
@@ -37,8 +49,8 @@ def tail(folder: str, name: str, most: int, step: int = 1) -> Tail | None:
             facts = os.fstat(stream.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 return None
-            cut = facts.st_size > most
-            if cut:
+            cut = step is not None and facts.st_size > most
+            if step is not None and cut:
                 stream.seek((facts.st_size - most + step - 1) // step * step)
             return Tail(stream.read(most), cut)
     except FileNotFoundError:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,8 @@ def test_a_shell_is_told_until_an_intervention_of_its_operator_accounts_for_it(t
     host.run(PEOPLE)
     host.restart_sshd()
     become_root(host, "alice")
+    # What accounts for both, below, lasts from the one's beginning to the other's end: more than no second.
+    time.sleep(1.1)
     become_root(host, "root")
     host.ssh("alice", "sudo /usr/bin/env SECRET=planted-secret true; sudo -k; sudo -u deploy true")
 
@@ -101,6 +105,22 @@ def test_a_user_cannot_forge_a_session_in_the_journal(team: Team) -> None:
     forged = "mallory : TTY=pts/9 ; PWD=/ ; USER=root ; COMMAND=/bin/bash"
     team.host.run(["runuser", "-u", "alice", "--", "logger", "-t", "sudo", forged])
     assert "mallory" not in str(look(team))
+
+
+def test_root_is_found_in_a_last_log_of_any_length(team: Team) -> None:
+    host = team.host
+    began = int(time.time()) - 5 * 86400
+    host.run("mv /var/log/lastlog /var/log/lastlog.kept")
+    try:
+        host.write("/var/log/lastlog", struct.pack("<i32s256s", began, b"tty9", b""))
+        # Somebody of a directory, uid 200000, was here, too.
+        host.run("truncate -s 58400292 /var/log/lastlog")
+        found = look(team)
+    finally:
+        host.run("mv /var/log/lastlog.kept /var/log/lastlog")
+    assert [row["kind"] for row in found["sessions"] if (row["tty"], row["source"]) == ("tty9", "lastlog")] == [
+        "console"
+    ]
 
 
 def test_evomaintenances_log_is_taken_over_where_it_is_installed(team: Team) -> None:

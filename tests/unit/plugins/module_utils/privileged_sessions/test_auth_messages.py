@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +63,20 @@ def test_a_refusal_or_another_target_is_no_session(message: str) -> None:
 def test_sudo_without_a_terminal_has_none() -> None:
     (found,) = told(("sudo", 7, "alice : PWD=/ ; USER=root ; COMMAND=/usr/bin/apt update"))
     assert (found.tty, found.program) == ("", "apt")
+
+
+def test_group_session_and_environment_stand_before_the_command() -> None:
+    more = "GROUP=adm ; TSID=00001 ; ENV=A=1 B=2 ; COMMAND=/bin/su"
+    (found,) = told(("sudo", 7, "eve : TTY=pts/0 ; PWD=/ ; USER=root ; " + more))
+    assert (found.account, found.program, found.interactive) == ("eve", "su", True)
+
+
+@pytest.mark.parametrize("piece", ["A= ; ", "USER=root ; ", "USER=root ; ENV= ; ", " ; ", "TTY=a ; PWD="])
+def test_no_line_is_made_to_be_read_for_ever(piece: str) -> None:
+    for head in ("eve : TTY=pts/0 ; PWD=/ ; USER=root ; ", "eve : PWD=/ ; USER=root ; "):
+        began = time.monotonic()
+        assert told(("sudo", 7, (head + piece * 4096)[:4096])) == []
+        assert time.monotonic() - began < 5
 
 
 def test_logins_by_ssh_su_and_console() -> None:

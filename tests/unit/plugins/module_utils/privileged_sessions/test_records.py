@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import time
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.gathering import (
     _journal_events,
+    _lines,
     _log_events,
 )
 from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.login_records import (
@@ -92,6 +95,17 @@ def test_a_line_of_the_journal_counts_unless_another_program_wrote_it() -> None:
         line(MESSAGE=[104]),
     ]
     assert [event.message for event in _journal_events(rows)] == ["m", "m", "h"]
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.3, 1 << 40), (60.0, 1 << 20)])
+def test_a_journal_without_an_end_is_read_up_to_a_bound(seconds: float, most: int) -> None:
+    limits: list[str] = []
+    began = time.monotonic()
+    with subprocess.Popen(["/usr/bin/yes", "x" * 1000], stdout=subprocess.PIPE) as endless:
+        size = sum(len(line) for line in _lines(endless, began + seconds, limits, most))
+    assert time.monotonic() - began < 10
+    assert size < most + 65536
+    assert len(limits) == 1
 
 
 def test_lines_of_auth_log_are_read_in_both_forms_of_time() -> None:
