@@ -123,6 +123,10 @@ def _containers(reader: Reader, unseen: list[str]) -> list[Item]:
     for process in reader.processes.processes.values():
         if process.comm != "conmon":
             continue
+        if reader.over:
+            # Any process may call itself so.
+            reader.limit("containers: max_seconds was reached: not all were looked at")
+            break
         words = dict(zip(process.words, process.words[1:]))
         ident, name, bundle = words.get("-c", ""), words.get("-n", ""), words.get("-b", "")
         if ident and name:

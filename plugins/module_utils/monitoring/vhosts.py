@@ -34,7 +34,7 @@ def vhosts(reader: Reader) -> list[Item]:
     found: list[Item] = []
     nginx = _nginx_files(reader, "/etc/nginx/nginx.conf", 0, [_MOST_FILES])
     found += _items("nginx", nginx_hosts(nginx), "nginx" in programs)
-    sites = list(reader.files("/etc/apache2/sites-enabled", ending=".conf"))
+    sites = reader.files("/etc/apache2/sites-enabled", ending=".conf") if not reader.over else ()
     blocks = [block for seen in sites for block in apache_hosts(seen.text, seen.path)]
     found += _items("apache", blocks, "apache2" in programs)
     if len(found) > _MOST_NAMES:
@@ -65,6 +65,9 @@ def nginx_tokens(text: str) -> Iterator[str]:
 
 def _nginx_files(reader: Reader, path: str, depth: int, left: list[int]) -> Iterator[tuple[str, str]]:
     """(word, file) of a file with what it includes put in."""
+    if reader.over:
+        reader.limit("vhosts: max_seconds was reached: not all files were read")
+        return
     left[0] -= 1
     seen = reader.look(path) if left[0] >= 0 and depth < 8 else None
     if seen is None:
