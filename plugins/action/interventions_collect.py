@@ -65,14 +65,14 @@ class ActionModule(ActionBase):
         except (LedgerError, importing.ImportRefused) as error:
             raise AnsibleActionFail(f"nothing was taken over, and all stays on the server. {error}") from None
         removed = 0
-        names = [note["name"] for note in seen["notes"]]
-        if names and not self._task.check_mode:
-            gone = self._execute_module(module_name=_MODULE, module_args={"remove": names}, task_vars=task_vars)
+        added, known, damaged, kept = done
+        files = ["{name}.{state}".format(**note) for note in seen["notes"] if note["name"] not in kept]
+        if files and not self._task.check_mode:
+            gone = self._execute_module(module_name=_MODULE, module_args={"remove": files}, task_vars=task_vars)
             if "removed" not in gone:
                 # The ledger has them; the next time finds them known.
                 display.warning(f"interventions_collect: {host}: taken over, not removed: {gone.get('msg')}")
             removed = gone.get("removed", 0)
-        added, known, damaged = done
         for sentence in damaged:
             display.warning(f"interventions_collect: {host}: {sentence}")
         result.update(
@@ -100,11 +100,17 @@ class ActionModule(ActionBase):
         now = datetime.now(UTC)
         works = [notes.work(note, host, clients, category, operator.get("name")) for note in found]
         if self._task.check_mode:
-            return len(works), 0, []
-        added = notes.store(ledger, works, now)
-        known = len(works) - added
+            return len(works), 0, [], []
+        added, refused = notes.store(ledger, works, now)
+        known = len(works) - added - len(refused)
+        kept = [key.rpartition(" ")[2] for key in refused]
+        differing = [
+            f"note {name}: the ledger has it with other facts, so it stays on the server. Record what it adds with "
+            "infogerance.perimeter.intervention, then remove it"
+            for name in kept
+        ]
         if not told:
-            return added, known, []
+            return added, known, differing, kept
         lines = told.split("\n")
         # The end of a long log begins inside a record.
         first = next((number for number, line in enumerate(lines) if line.startswith("*****")), len(lines))
@@ -117,4 +123,4 @@ class ActionModule(ActionBase):
             operator=operator,
             zone=zone,
         )
-        return added + imported.interventions, known + imported.known, imported.unreadable
+        return added + imported.interventions, known + imported.known, [*differing, *imported.unreadable], kept

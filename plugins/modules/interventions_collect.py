@@ -12,7 +12,9 @@ version_added: 0.1.0
 description:
   - Takes over the notes that the role P(infogerance.perimeter.shell_hook#role) keeps of root's shells, and the end of
     evomaintenance's log where there is one. Each becomes an intervention in the ledger, exactly once.
-  - A note is removed from the server only after the ledger has it. One of a shell that still runs stays.
+  - A note is removed from the server only after the ledger has it. One of a shell that still runs stays. So does one
+    that the ledger has with other facts, such as an answer that came after the note was taken over; RV(damaged) names
+    it.
   - A shell that was killed outright, or whose question nobody answered, becomes an intervention that says so and counts
     as incomplete.
 author:
@@ -51,7 +53,7 @@ options:
     description: Path of the ledger. The default is what the callback's settings say.
     type: path
   remove:
-    description: Names of notes that the ledger has. Set by the controller's half of this module.
+    description: Files of notes that the ledger has. Set by the controller's half of this module.
     type: list
     elements: str
     default: []
@@ -93,7 +95,7 @@ removed:
   type: int
   sample: 2
 damaged:
-  description: A sentence for each note or record that can't be read. They stay where they are.
+  description: A sentence for each note or record that can't be read or taken over. They stay where they are.
   returned: success
   type: list
   elements: str

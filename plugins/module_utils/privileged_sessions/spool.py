@@ -35,9 +35,10 @@ class SpoolError(Exception):
 
 @dataclass(frozen=True)
 class Note:
-    """A note as it is read: ``began`` and ``ended`` are seconds since 1970."""
+    """A note as it is read: ``began`` and ``ended`` are seconds since 1970; ``state`` is open or done."""
 
     name: str
+    state: str
     began: int
     ended: int | None
     user: str
@@ -50,7 +51,8 @@ class Note:
     def as_result(self) -> dict[str, Any]:
         """The row of the module's result."""
         return {
-            "name": self.name, "began": iso(self.began), "ended": None if self.ended is None else iso(self.ended),
+            "name": self.name, "state": self.state, "began": iso(self.began),
+            "ended": None if self.ended is None else iso(self.ended),
             "user": shown(self.user), "tty": shown(self.tty), "address": shown(self.address), "message": self.message,
         }  # fmt: skip
 
@@ -83,25 +85,22 @@ class Spool:
             os.close(handle)
         return sorted(found, key=lambda note: (note.began, note.name)), running
 
-    def remove(self, names: Iterable[str]) -> int:
-        """Remove these notes; one that is gone already counts for nothing."""
+    def remove(self, files: Iterable[str]) -> int:
+        """Remove these notes, each ``NAME.open`` or ``NAME.done``; one that is gone already counts for nothing.
+
+        What was read is removed and nothing else: a note that was open may have been closed since, with an answer.
+        """
         removed = 0
         try:
             handle = self._open()
         except FileNotFoundError:
             return 0
         try:
-            for name in names:
-                gone = False
-                for state in ("open", "done"):
-                    file = "%s.%s" % (name, state)
-                    if _NAME.match(file):
-                        try:
-                            os.unlink(file, dir_fd=handle)
-                            gone = True
-                        except FileNotFoundError:
-                            continue
-                removed += gone
+            for file in filter(_NAME.match, files):
+                removed += _unlinked(file, handle)
+                if file.endswith(".done"):
+                    # Killed between closing the note and removing the open one.
+                    _unlinked(file[:-4] + "open", handle)
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -138,7 +137,7 @@ class Spool:
                 facts = os.fstat(stream.fileno())
                 if not stat.S_ISREG(facts.st_mode) or facts.st_uid != self.uid:
                     raise ValueError("is no file of root's")
-                return parse(name, stream.read(_LARGEST).decode("utf-8", "replace"))
+                return parse(name, state, stream.read(_LARGEST).decode("utf-8", "replace"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -146,7 +145,15 @@ class Spool:
             return None
 
 
-def parse(name: str, text: str) -> Note:
+def _unlinked(file: str, handle: int) -> bool:
+    try:
+        os.unlink(file, dir_fd=handle)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def parse(name: str, state: str, text: str) -> Note:
     """Read a note. Raises ValueError for one that does not say when it began."""
     fields: dict[str, str] = {}
     for line in text.split("\n"):
@@ -158,7 +165,7 @@ def parse(name: str, text: str) -> Note:
     ended = fields.get("end", "")
     shell = re.fullmatch(r"(\d{1,10}) (\d{1,20})", fields.get("shell", ""), re.ASCII)
     return Note(
-        name, int(began), max(int(ended), int(began)) if re.fullmatch(r"\d{1,11}", ended, re.ASCII) else None,
+        name, state, int(began), max(int(ended), int(began)) if re.fullmatch(r"\d{1,11}", ended, re.ASCII) else None,
         fields.get("user", "")[:100], fields.get("tty", "")[:60], fields.get("address", "")[:100],
         fields.get("message", "")[:2000], (int(shell.group(1)), int(shell.group(2))) if shell else (0, 0),
         fields.get("boot", ""),

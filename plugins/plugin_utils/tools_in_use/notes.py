@@ -51,17 +51,19 @@ def work(
     )
 
 
-def store(ledger: Ledger, works: Sequence[by_hand.ByHand], now: datetime) -> int:
-    """Store all or none; returns how many were new."""
+def store(ledger: Ledger, works: Sequence[by_hand.ByHand], now: datetime) -> tuple[int, list[str]]:
+    """Store all or none; returns how many were new, and the keys of those that the ledger has with other facts."""
     added = 0
+    refused: list[str] = []
     if not works:
-        return added
+        return added, refused
     ledger.create()
     with ledger.transaction() as transaction:
         for one in works:
             try:
                 added += by_hand.store(transaction, one, now)
             except ValueError:
-                # Taken over before, under another category or client: what was recorded stays.
-                continue
-    return added
+                # Taken over while the answer was being typed, or for another client or category: what was recorded
+                # stays, and what is new is for somebody to read.
+                refused.append(one.key)
+    return added, refused

@@ -180,6 +180,21 @@ def test_two_collectors_at_once_store_each_note_once(team: Team) -> None:
     assert len(team.noted()) == before + 3
 
 
+def test_an_answer_that_came_after_the_note_was_taken_over_is_kept(team: Team) -> None:
+    name = "00000000-0000-0000-0000-0000000000aa"
+    opened = b"begin 1700000000\nuser ada\nshell 4194303 1\nboot none\n"
+    team.host.write(f"{SPOOL}/{name}.open", opened, 0o600)
+    assert collect(team)["added"] == 1
+    team.host.write(f"{SPOOL}/{name}.done", opened + b"end 1700000060\nmessage Disk changed\n", 0o600)
+    try:
+        result = collect(team)
+        assert (result["added"], result["known"], result["removed"]) == (0, 0, 0)
+        assert name in str(result["damaged"])
+        assert team.waiting() == [f"{name}.done"]
+    finally:
+        team.host.run(["rm", f"{SPOOL}/{name}.done"])
+
+
 def test_the_spool_is_trusted_only_as_far_as_root_made_it(team: Team) -> None:
     names = [f"00000000-0000-0000-0000-00000000000{number}" for number in range(5)]
     team.host.run(

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,7 +25,7 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_s
     last_logins,
     wtmp_logins,
 )
-from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.spool import parse
+from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.spool import Spool, parse
 
 SHORT, LONG = "<h2xi32s4s32s256shhiii16s20x", "<h2xi32s4s32s256shhq2q16s20x4x"
 ADDRESS = bytes([192, 0, 2, 7]) + bytes(12)
@@ -64,7 +66,7 @@ def test_lastlog_is_by_uid() -> None:
 
 
 def test_a_note_is_read_and_one_without_a_beginning_refused() -> None:
-    note = parse("n", "begin 1700000000\nshell 12 34\nuser ada\nend 1600000000\nmessage a b\nuser eve\n")
+    note = parse("n", "done", "begin 1700000000\nshell 12 34\nuser ada\nend 1600000000\nmessage a b\nuser eve\n")
     assert (note.began, note.ended, note.user, note.message, note.shell) == (
         1700000000,
         1700000000,
@@ -73,12 +75,25 @@ def test_a_note_is_read_and_one_without_a_beginning_refused() -> None:
         (12, 34),
     )
     with pytest.raises(ValueError, match="began"):
-        parse("n", "user ada\n")
+        parse("n", "done", "user ada\n")
 
 
 @given(st.text())
 def test_no_text_breaks_a_note(text: str) -> None:
-    parse("n", "begin 1700000000\n" + text)
+    parse("n", "done", "begin 1700000000\n" + text)
+
+
+def test_a_note_that_was_closed_since_it_was_read_is_not_removed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    name = "00000000-0000-0000-0000-000000000001"
+    for state in ("open", "done"):
+        (tmp_path / f"{name}.{state}").write_text("begin 1700000000\n")
+    spool = Spool(str(tmp_path), os.getuid())
+    assert spool.remove([f"{name}.open"]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.done"]
+    (tmp_path / f"{name}.open").write_text("begin 1700000000\n")
+    assert spool.remove([f"{name}.done", f"{name}.done", "../spool"]) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_line_of_the_journal_counts_unless_another_program_wrote_it() -> None:
