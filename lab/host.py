@@ -271,7 +271,7 @@ class Host:
 
     # -- life ---------------------------------------------------------------------------------------
 
-    def _await_sshd(self, timeout: float = 20) -> str:
+    def _await_sshd(self, timeout: float = 60) -> str:
         """Wait until sshd listens; return the host's public key."""
         script = (
             "i=0; until [ -e /run/lab-prepared ] && [ -s /run/sshd.pid ] && kill -0 $(cat /run/sshd.pid);"
@@ -284,7 +284,7 @@ class Host:
             raise LabError(f"{self.name}: sshd did not start within {timeout:.0f} s\n{logs}")
         return done.stdout
 
-    def await_ready(self, timeout: float = 30) -> None:
+    def await_ready(self, timeout: float = 90) -> None:
         """Wait until logins work, and write the host's key to ``known_hosts``."""
         public = self._await_sshd(timeout).split()
         if self.flavour == "systemd":

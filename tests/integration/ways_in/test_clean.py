@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.ways_in import last_looks
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.access import matrix, open_ways
 from lab import Host, Lab
@@ -103,8 +102,7 @@ def test_a_host_that_this_collection_set_up_has_no_findings(
     )
     assert audit.rc == 0, audit.stdout
     assert "ways_in: 1 that no list covers" in audit.stdout
-    with closing(sqlite3.connect(ledger)) as connection:
-        connection.row_factory = sqlite3.Row
+    with Ledger(ledger).reading() as connection:
         looks = last_looks(connection, "9999")
     lines = {line["name"]: line["servers"] for line in matrix(open_ways(looks, datetime.now(UTC).date()))}
     (marks,) = lines["bob.leroy"].values()
