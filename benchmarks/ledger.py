@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -18,7 +20,7 @@ import million
 import peers
 import record
 from pairing import Contender, Goal, Timing, contest
-from play import Stage
+from play import Stage, surroundings
 
 OURS = callback.OURS
 # Hosts, kind of task, rounds. A command is a process on each host, so these take minutes.
@@ -27,6 +29,8 @@ ARA_ROUNDS = 1
 TASKS = 10
 # At most this much, beside a run that nobody records.
 OVERHEAD = 1.02
+# Seconds, at most, that a run may wait for a shared ledger that is down.
+OUTAGE = 3.0
 _READER = Path(__file__).with_name("million_read.py")
 
 
@@ -51,6 +55,64 @@ def measure(rounds: int | None, say: Callable[[str], None]) -> Iterator[dict[str
         versions = {"ara": peers.release(stage.binaries, "ara")}
         for hosts, kind, own_rounds in CONTESTS:
             yield overhead(stage, plugins, versions, hosts, kind, rounds or own_rounds, say)
+        yield outages(stage, rounds or 5, say)
+
+
+def outages(stage: Stage, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """What a shared ledger that is down adds to a run: refused at once, never answered, or taken and left hanging."""
+    inventory = stage.write("one.json", {"all": {"hosts": {"host001": {"ansible_connection": "local"}}}})
+    work = stage.write("short.json", callback.playbook())
+    ledger = stage.work / "outages.sqlite3"
+    with (
+        socket.socket() as refusing,
+        socket.socket() as full,
+        socket.socket() as hanging,
+        contextlib.ExitStack() as kept,
+    ):
+        for number, server in enumerate((refusing, full, hanging)):
+            server.bind(("127.0.0.1", 0))
+            if number:
+                # A queue of one that is full drops what knocks, as a firewall does; the other one lets it wait.
+                server.listen(0 if server is full else 64)
+        for _ in range(4):
+            waiting = kept.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        ports = {
+            "refuses": refusing.getsockname()[1],
+            "never answers": full.getsockname()[1],
+            "accepts and says nothing": hanging.getsockname()[1],
+        }
+
+        def run(port: int | None) -> Timing:
+            before = callback.rows(ledger, "interventions")
+            environment = {"ANSIBLE_CALLBACKS_ENABLED": OURS, "INFOGERANCE_PERIMETER_LEDGER": str(ledger)}
+            if port:
+                shared = f"postgresql+psycopg://ctl1@127.0.0.1:{port}/perimeter_ledger?sslmode=disable"
+                environment["INFOGERANCE_PERIMETER_SHARED"] = shared
+            timing = stage.playbook(work, inventory, changed=None, environment=environment)
+            if callback.rows(ledger, "interventions") != before + 1:
+                raise RuntimeError(f"port {port}: the run was not recorded")
+            said = (stage.work / "output").read_text(encoding="utf-8", errors="replace")
+            if bool(port) != ("wait for the shared ledger" in said):
+                raise RuntimeError(f"port {port}: the run does not say what waits:\n{said[-2000:]}")
+            return timing
+
+        run(None)
+        extra: dict[str, list[float]] = {name: [] for name in ports}
+        for number in range(rounds):
+            base = run(None).wall
+            for name, port in ports.items():
+                extra[name].append(run(port).wall - base)
+            say(
+                f"outages, round {number + 1}/{rounds}: "
+                + ", ".join(f"{name} +{extra[name][-1]:.2f} s" for name in ports)
+            )
+    found = [_figure(f"added by a server that {name}", extra[name], "s", at_most=OUTAGE) for name in ports]
+    for figure in found:
+        # A promise for every run: the worst one decides, not the median.
+        figure["met"] = max(figure["values"]) <= OUTAGE
+    return record.figures("ledger", "a run while PostgreSQL is down", found)
 
 
 def overhead(
@@ -90,12 +152,16 @@ def overhead(
 def readers(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Read a ledger of a million interventions, each time in a new process."""
     path = million.made(say)
-    seen: dict[str, list[float]] = {"report": [], "table": [], "verify": []}
+    seen: dict[str, list[float]] = {"report": [], "page": [], "table": [], "verify": []}
     rows = size = 0
     for number in range(rounds):
-        for what in ("table", "report", *(["verify"] if number < 2 else [])):
+        for what in ("table", "report", "page", *(["verify"] if number < 2 else [])):
             done = subprocess.run(
-                [sys.executable, str(_READER), what, str(path)], stdout=subprocess.PIPE, text=True, check=True
+                [sys.executable, str(_READER), what, str(path)],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                env=surroundings(),
             )
             told = json.loads(done.stdout)
             seen[what].append(told["seconds"])
@@ -103,7 +169,8 @@ def readers(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
             say(f"round {number + 1}/{rounds}: {what}: {told}")
     figures = [
         _figure("monthly report of one client, as a table", seen["table"], "s", at_most=1.0),
-        _figure("the same with HTML, CSV and JSON", seen["report"], "s", at_most=1.0),
+        _figure("the same with CSV and JSON", seen["report"], "s", at_most=1.0),
+        _figure("the same with the HTML page and its plots, too", seen["page"], "s"),
         _figure("verify", [rows / seconds for seconds in seen["verify"]], "rows a second", at_least=100_000),
         _figure("size", [size / rows], "bytes a row"),
         _figure("size", [size / million.INTERVENTIONS], "bytes an intervention"),

@@ -18,29 +18,20 @@ import json
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import outbox, record, shared_url
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
+    interpreter,
+    outbox,
+    record,
+    shared_url,
+)
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.outbox import Acknowledged
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
-
-_PROCESS = "ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.delivery_process"
-# Makes the collection importable by its full name without Ansible, which would cost more than the push.
-_BOOTSTRAP = f"""
-import importlib, os.path, sys, types
-path = sys.argv[1]
-for name in ("ansible_collections.infogerance.perimeter", "ansible_collections.infogerance", "ansible_collections"):
-    sys.modules[name] = types.ModuleType(name)
-    sys.modules[name].__path__ = [path]
-    path = os.path.dirname(path)
-importlib.import_module("{_PROCESS}").main()
-"""
 
 
 @dataclass
@@ -135,10 +126,8 @@ def _keep(ledger: Ledger, target: str, items: Sequence[Acknowledged], result: Pu
 
 def _messages(request: Mapping[str, Any], deadline: float) -> Iterator[dict[str, Any]]:
     """What the other process says, until it ends or the deadline comes."""
-    # A fresh interpreter: a forked one could inherit a lock that some thread of ours holds.
     with subprocess.Popen(
-        # -P: nothing that lies in the current directory is imported.
-        [sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(__file__).parents[3])],
+        interpreter.command("delivery_process"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

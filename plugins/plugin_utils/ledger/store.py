@@ -49,7 +49,10 @@ class Transaction:
         last = connection.execute(
             "SELECT seq, digest FROM records WHERE writer = ? ORDER BY seq DESC LIMIT 1", (writer,)
         ).fetchone()
-        self._seq, self._previous = (int(last[0]), str(last[1])) if last else (0, record.GENESIS)
+        if last and not isinstance(last[0], int):
+            raise schema.SchemaError(f"the last row of writer {writer} has the number {last[0]!r}: see ledger_verify")
+        self._seq: int = last[0] if last else 0
+        self._previous = str(last[1]) if last else record.GENESIS
 
     @property
     def writer(self) -> str:
@@ -134,9 +137,13 @@ class Ledger:
     def verify(self, known: Iterable[Head] = ()) -> Verification:
         """Check every row, page by page, and that the heads known from elsewhere are still there."""
         # Not for a run that only records: each import costs it.
-        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import paged, verification
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
+            paged,
+            verification,
+            verification_parts,
+        )
 
-        return verification.whole(paged.PagedConnection(self), known)
+        return verification.whole(paged.PagedConnection(self), known, found=verification_parts.unbroken(self))
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[LocalConnection]:

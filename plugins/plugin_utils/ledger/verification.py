@@ -111,9 +111,14 @@ def verify(connection: Connection) -> Verification:
     return Verification(rows, heads, faults, first, {writer: chain.wanted - 1 for writer, chain in chains.items()})
 
 
-def whole(connection: Connection, known: Iterable[Head], more: Iterable[Fault] = ()) -> Verification:
-    """Every row, the heads known from elsewhere, and what else the store found, told as one."""
-    found = verify(connection)
+def whole(
+    connection: Connection, known: Iterable[Head], more: Iterable[Fault] = (), *, found: Verification | None = None
+) -> Verification:
+    """Every row, the heads known from elsewhere, and what else the store found, told as one.
+
+    found: what is known of the rows already, else they are walked along here.
+    """
+    found = found or verify(connection)
     extra = [*against(connection, known), *more]
     found.faults.extend(fault.text for fault in extra)
     found.first.extend(extra)
@@ -133,7 +138,7 @@ def against(connection: Connection, known: Iterable[Head]) -> list[Fault]:
             text = f"writer {head.writer}: row {head.seq} is not the one that {head.source} has"
             faults.append(Fault(head.writer, head.seq, CHANGED, text))
             continue
-        last = next(iter(connection.execute("SELECT max(seq) FROM chained WHERE writer = ?", (head.writer,))))[0] or 0
+        last = _last(connection, head.writer)
         row = last + 1 if last < head.seq else head.seq
         text = f"writer {head.writer}: row {row} is missing" + (f" (up to {head.seq})" if head.seq > row else "")
         faults.append(Fault(head.writer, row, DELETED, f"{text}; {head.source} has it"))
@@ -207,21 +212,33 @@ def _diagnosed(connection: Connection, writer: str, wanted: int, before: str, co
     return Fault(writer, seq, CHANGED, f"writer {writer}: row {seq} was changed")
 
 
-def _where(connection: Connection, writer: str, wanted: int, before: str) -> int | None:
-    """The place at which the row now stands that was written as `wanted` and follows `before`."""
+def _where(connection: Connection, writer: str, wanted: int, before: str) -> Any:
+    """The place at which the row now stands that was written as `wanted` and follows `before`; None when nowhere.
+
+    A number, unless somebody has put another thing there.
+    """
     sql = f"SELECT {_COLUMNS} FROM chained WHERE writer = ? AND previous = ?"  # noqa: S608
     for row in connection.execute(sql, (writer, before)):
         columns = tuple(row)
         if columns[9] == _computed(columns, wanted):
-            return int(columns[1])
+            return columns[1]
     return None
+
+
+def _last(connection: Connection, writer: str) -> int:
+    """The highest number of a writer; 0 without a row. SQLite lets a forger put text there, which sorts above all."""
+    found = next(iter(connection.execute("SELECT max(seq) FROM chained WHERE writer = ?", (writer,))))[0]
+    if found is None or isinstance(found, int):
+        return found or 0
+    numbers = connection.execute("SELECT seq FROM chained WHERE writer = ?", (writer,))
+    return max((row[0] for row in numbers if isinstance(row[0], int)), default=0)
 
 
 def _belongs(connection: Connection, writer: str, columns: Sequence[Any]) -> int | None:
     """The number under which this row was written, when its digest is still the one that it got then."""
-    last = next(iter(connection.execute("SELECT max(seq) FROM chained WHERE writer = ?", (writer,))))[0]
+    last = _last(connection, writer)
     # Rows that were deleted are not in the count any more, so it may have had a far higher number.
-    for seq in range(1, 2 * int(last) + 10_000):
+    for seq in range(1, 2 * last + 10_000):
         if columns[9] == _computed(columns, seq):
             return seq
     return None
