@@ -72,6 +72,18 @@ class PlayRun:
             raise LabError(f"{len(found)} results of {action or 'a task'}, not one\n{self.stdout}{self.stderr}")
         return found[0]
 
+    def entry_points(self, host: str | None = None) -> dict[str, dict[str, Any]]:
+        """Kind of entry point -> the last result that tells of it: of the plan, or of what was made of it."""
+        told = [row for task in self.tasks if host in (None, task.host) for row in entry_points(task.result)]
+        return {row["entry_point_kind"]: row for row in told}
+
+
+def entry_points(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a task tells of kinds of entry points: its own result, or the several that one turn made."""
+    several = result.get("results")
+    rows = [result, *(several if isinstance(several, list) else [])]
+    return [dict(row) for row in rows if isinstance(row, Mapping) and "entry_point_kind" in row]
+
 
 class AnsibleRunner:
     """Runs playbooks and single modules. Close it (or use ``with``) to end its SSH masters."""

@@ -33,6 +33,7 @@ import tree
 sys.path.insert(0, str(tree.ROOT))
 
 from lab import Host, Lab, LabError
+from lab.ansible_run import entry_points
 from lab.demo import seed, vpn_server
 
 CONFIG = """\
@@ -164,11 +165,7 @@ class Demo:
         """Run a playbook; server's name -> the result that tells its ways in."""
         rows = self.play(playbook, *arguments)
         # Of the plan and what was made of it, the last one tells.
-        last = {
-            (row["host"], row["result"]["entry_point_kind"]): row["result"]
-            for row in rows
-            if "entry_point_kind" in row["result"]
-        }
+        last = {(row["host"], told["entry_point_kind"]): told for row in rows for told in entry_points(row["result"])}
         found: dict[str, dict[str, Any]] = {}
         for (host, _kind), result in last.items():
             found[host] = joined(found[host], result) if host in found else result

@@ -44,7 +44,8 @@ _value:
   elements: str
 """
 
-KINDS = ("ssh_accounts", "privileged_ips", "vpn_certificates")
+APPLIED = "__access_applied_"
+PLANNED = "__access_planned"
 #: A fleet's list is for the eye; the results and the ledger hold it whole.
 MOST = 40
 
@@ -91,12 +92,11 @@ def access_overview(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, An
 def _results(variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """One result a kind: of what was applied, else of the plan. A task that was skipped leaves no plan's id."""
     found = []
-    for kind in KINDS:
-        for prefix in ("__access_applied_", "__access_"):
-            result = variables.get(prefix + kind) or {}
-            if "plan_id" in result:
-                found.append(result)
-                break
+    for planned in variables.get(PLANNED, {}).get("results") or []:
+        applied = variables.get(APPLIED + planned["entry_point_kind"]) or {}
+        result = applied if "plan_id" in applied else planned
+        if "plan_id" in result:
+            found.append(result)
     return found
 
 

@@ -9,7 +9,6 @@ import os
 import stat
 from typing import Any
 
-from .account_archive import why_not_restored
 from .homes import open_directory
 from .reconcile import InvalidEntry, Plan
 
@@ -70,6 +69,8 @@ def check_plan(view: Any, made: Plan) -> None:
         if name in view.database.twice and action.kind in ("ssh_account", "ssh_group"):
             raise InvalidEntry(name, "name", "has more than one line in /etc/passwd: mend it by hand")
         if action.kind == "ssh_account" and action.action == "restore":
+            from .account_archive import why_not_restored
+
             problem = why_not_restored(view, name, view.registry["disabled"].get(name), view.tombstone(name))
             if problem:
                 raise InvalidEntry(name, "restore", problem)

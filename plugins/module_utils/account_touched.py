@@ -9,9 +9,9 @@ import os
 from typing import Any
 
 from .account_report import names_account
+from .journal import Touched
 from .parked import parkable
 from .reconcile import Plan
-from .rollback import Touched
 
 __all__ = ["touched"]
 

@@ -13,10 +13,12 @@ import contextlib
 import dataclasses
 import datetime
 import gc
+import os
 import time
-from collections.abc import Sequence
-from typing import Any, Callable, Optional
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from .journal import Journal, Touched
 from .reconcile import (
     Action,
     Declared,
@@ -30,12 +32,22 @@ from .reconcile import (
     plan,
     result,
 )
-from .rollback import Armed, Journal, Touched, arm, left_behind, settle_pending, take_reports
-from .rollback_program import roll_back
 from .state_directory import DEFAULT_ROOT, Busy, StateDirectory, StateError
 from .ways_in import ways_in, what_is_left
 
-__all__ = ["Kind", "ServerProblem", "confirm_arguments", "policy_arguments", "policy_of", "run"]
+if TYPE_CHECKING:
+    from .rollback import Armed
+
+__all__ = [
+    "Kind",
+    "ServerProblem",
+    "confirm_arguments",
+    "policy_arguments",
+    "policy_of",
+    "reconciled",
+    "run",
+    "unknown_options",
+]
 
 
 class ServerProblem(Exception):
@@ -152,41 +164,80 @@ def policy_of(params: dict[str, Any]) -> Policy:
     )
 
 
-def run(module: Any, kind: Kind, state: StateDirectory) -> None:
-    """Run the spine for ``kind`` and leave by exit_json or fail_json. ``module`` is an AnsibleModule."""
+#: Makes a kind out of a module's parameters. May raise InvalidEntry, and must not read the server.
+Make = Callable[[dict[str, Any]], "tuple[Kind, StateDirectory]"]
+
+
+def run(module: Any, make: Make) -> None:
+    """Run the spine for one kind and leave by exit_json or fail_json. ``module`` is an AnsibleModule."""
+    outcome = reconciled(module.params, make, module.check_mode, module._diff)
+    if outcome.pop("failed", False):
+        module.fail_json(**outcome)
+    module.exit_json(**outcome)
+
+
+def reconciled(params: dict[str, Any], make: Make, check_mode: bool, diff: bool) -> dict[str, Any]:
+    """Run the spine for one kind: a module's result, with ``failed`` and ``msg`` where it is a failure."""
     told: list[dict[str, Any]] = []
     # A run is short and keeps what it reads: looking for cycles in it was a tenth of the time of a long list.
     gc.disable()
     try:
-        policy = policy_of(module.params)
+        kind, state = make(params)
+        policy = policy_of(params)
         declared = list(kind.declare())
-        if not module.check_mode and left_behind(state):
-            with contextlib.suppress(Busy), state.lock(module.params["lock_wait"]):
-                settle_pending(state)
-        told += take_reports(state, mark=not module.check_mode)
+        if has_pending(state):
+            from .rollback import left_behind, settle_pending, take_reports
+
+            if not check_mode and left_behind(state):
+                with contextlib.suppress(Busy), state.lock(params["lock_wait"]):
+                    settle_pending(state)
+            told += take_reports(state, mark=not check_mode)
         # A converged server is found without the lock and without a trace; only a change needs it.
         outcome = _reconcile(kind, declared, policy, None)
-        if outcome["_plan"].actions and not outcome["refused"] and not module.check_mode:
-            with state.lock(module.params["lock_wait"]):
+        if outcome["_plan"].actions and not outcome["refused"] and not check_mode:
+            from .rollback import settle_pending, take_reports
+
+            with state.lock(params["lock_wait"]):
                 settle_pending(state)
                 told += take_reports(state, mark=True)
-                outcome = _reconcile(kind, declared, policy, _arming(module.params, state, kind))
+                outcome = _reconcile(kind, declared, policy, _arming(params, state, kind))
     except InvalidEntry as error:
-        module.fail_json(msg=str(error), entry=error.entry, field=error.field, changed=False, **_told(told))
+        return _failure(str(error), told, entry=error.entry, field=error.field, changed=False)
     except _Failed as failure:
         shape = failure.outcome
         shape.pop("_plan")
-        module.fail_json(msg=failure.message, **shape, **_told(told))
+        return _failure(failure.message, told, **shape)
     except (ServerProblem, StateError) as error:
-        module.fail_json(msg=str(error), changed=False, **_told(told))
-    else:
-        made: Plan = outcome.pop("_plan")
-        outcome.update(_told(told))
-        if made.refused:
-            module.fail_json(msg="refused, nothing was changed: " + "; ".join(made.refused), **outcome)
-        if module._diff:
-            outcome["diff"] = _diff(kind.name, made)
-        module.exit_json(**outcome)
+        return _failure(str(error), told, changed=False)
+    made: Plan = outcome.pop("_plan")
+    outcome.update(_told(told))
+    if made.refused:
+        return _failure("refused, nothing was changed: " + "; ".join(made.refused), told, **outcome)
+    if diff:
+        outcome["diff"] = _diff(kind.name, made)
+    return outcome
+
+
+def has_pending(state: StateDirectory) -> bool:
+    """True where an armed, confirmed or rolled back change has a folder. Most runs find none, and go without the
+    code that looks after them: all code is compiled on the server at every run."""
+    try:
+        return bool(os.listdir(os.path.join(state.root, "pending")))
+    except FileNotFoundError:
+        return False
+
+
+def unknown_options(rows: Any, known: Mapping[str, Any], name: Callable[[dict[str, Any]], str]) -> str:
+    """Which entry has an option that is none, to be put before Ansible's own message: that names only the option."""
+    for row in rows if isinstance(rows, list) else []:
+        unknown = sorted(set(row) - set(known)) if isinstance(row, dict) else []
+        if unknown:
+            return "%s: %s: unknown option. " % (name(row), ", ".join(unknown))
+    return ""
+
+
+def _failure(message: str, told: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    return {**more, **_told(told), "msg": message, "failed": True}
 
 
 def _told(told: list[dict[str, Any]]) -> dict[str, Any]:
@@ -194,7 +245,7 @@ def _told(told: list[dict[str, Any]]) -> dict[str, Any]:
     return {"rolled_back": told} if told else {}
 
 
-Arming = Callable[[Plan], Optional[Armed]]
+Arming = Callable[[Plan], Optional["Armed"]]
 
 
 def _arming(params: dict[str, Any], state: StateDirectory, kind: Kind) -> Arming:
@@ -203,6 +254,8 @@ def _arming(params: dict[str, Any], state: StateDirectory, kind: Kind) -> Arming
     def start(made: Plan) -> Armed | None:
         if not nonce:
             return None
+        from .rollback import arm
+
         return arm(state, kind.name, nonce, params["confirm_timeout"], kind.touched(made), made.actions)
 
     return start
@@ -232,7 +285,7 @@ def _reconcile(kind: Kind, declared: Sequence[Declared], policy: Policy, arming:
         kind.apply(made, applied.append)
     except (ServerProblem, StateError, OSError) as error:
         message = "stopped after %d of %d actions: %s" % (len(applied), len(made.actions), error)
-        if armed and roll_back(armed.folder, message):
+        if armed and armed.take_back(message):
             kind.observe()
             raise _Failed(message + "; rolled back", _outcome(kind, made, [], there, changed=False)) from error
         raise _Failed(message, _outcome(kind, made, applied, None, changed=True)) from error

@@ -12,18 +12,26 @@ from typing import Any, Callable
 from .addresses import Coverage, Network, canonical, lenient, parse
 from .atomic_files import fault_point
 from .connection import current
-from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments, stamp
+from .entry_point_module import (
+    Kind,
+    ServerProblem,
+    confirm_arguments,
+    policy_arguments,
+    policy_of,
+    stamp,
+    unknown_options,
+)
 from .firewalls import catalogue, flows
 from .firewalls.protocol import ABSENT, LISTS, READY, Change, Sink, SinkError, SinkState, Undo
+from .journal import Touched
 from .privileged_guards import locked_out, too_many_losers
 from .privileged_list import Entry, Rules, collapse, read_entries, settle
 from .reconcile import REPORT, TAKES, Action, Declared, Guard, InvalidEntry, Observed, Plan, Policy
-from .rollback import Touched
 from .sink_ownership import Ownership
 from .sink_states import describe, differences, networks_of, observe_sinks, placed, told_of
 from .state_directory import StateDirectory
 
-__all__ = ["PrivilegedIps", "arguments", "canonical_names"]
+__all__ = ["PrivilegedIps", "arguments", "canonical_names", "make", "which_entry"]
 
 IP, SINK = "privileged_ip", "privileged_ip_sink"
 KIND = "privileged_ips"
@@ -46,6 +54,19 @@ def arguments() -> dict[str, Any]:
         **policy_arguments(),
         **confirm_arguments(),
     }
+
+
+def make(params: dict[str, Any]) -> tuple[PrivilegedIps, StateDirectory]:
+    """The kind for the spine. Raises InvalidEntry."""
+    canonical_names(params)
+    state = StateDirectory(params["state_directory"])
+    return PrivilegedIps(params, state, policy_of), state
+
+
+def which_entry(params: Mapping[str, Any]) -> str:
+    """The sink that has a setting that is none, for the beginning of an error message; else empty."""
+    known = catalogue.argument()["options"]
+    return unknown_options(params.get("sinks"), known, lambda row: "sink %s" % (row.get("name") or row.get("backend")))
 
 
 class PrivilegedIps(Kind):

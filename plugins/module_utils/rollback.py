@@ -26,17 +26,18 @@ import stat
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from . import rollback_program
 from .account_database import ToolFailed, command
 from .atomic_files import KEPT_XATTRS, NotRegular, fault_point, read_bytes, write_atomic
 from .homes import UnsafePath, open_directory
+from .journal import Touched
 from .reconcile import Action
 from .state_directory import Busy, StateDirectory, StateError
 
-__all__ = ["Armed", "Journal", "Touched", "arm", "left_behind", "settle_pending", "take_reports"]
+__all__ = ["Armed", "arm", "left_behind", "settle_pending", "take_reports"]
 
 _PROGRAM = ("atomic_files", "homes", "rollback_program")
 UNIT = "infogerance-perimeter-rollback"
@@ -46,48 +47,6 @@ PATIENCE = 15.0
 KEEP_EVIDENCE = 30
 _ROOM = 64 * 1024
 _CRONS = ("/usr/sbin/cron", "/usr/sbin/crond", "/sbin/crond")
-
-
-@dataclass
-class Touched:
-    """What applying a plan may change: ``files`` as (path, uid whose directories lead there), and ``commands`` that
-    make a restored state live, run in order after the files are back:
-
-    ``{"argv": [...], "input": "...", "check": bool, "boot": bool}``: ``check`` false ignores the exit code, ``boot``
-    false leaves it out at boot (the service that it speaks to starts later and reads the restored files);
-    ``{"hup": "sshd", "uid": 0, "argv": [...], "unit": "ssh"}`` sends SIGHUP, or starts it where it died.
-    """
-
-    files: list[tuple[str, int]] = field(default_factory=list)
-    commands: list[dict[str, Any]] = field(default_factory=list)
-
-
-class Journal:
-    """Notes moves before they are made. Without a folder (nothing armed) it notes nothing."""
-
-    def __init__(self, folder: str | None = None) -> None:
-        self.folder = folder
-
-    def moved(self, path: str, to: str) -> None:
-        """``path`` is about to be renamed to ``to``."""
-        self._note({"what": "moved", "path": path, "to": to})
-
-    def made(self, path: str) -> None:
-        """``path`` is about to come into being."""
-        if not os.path.lexists(path):
-            self._note({"what": "made", "path": path})
-
-    def _note(self, row: dict[str, str]) -> None:
-        if self.folder is None:
-            return
-        handle = os.open(
-            os.path.join(self.folder, "journal"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-        )
-        try:
-            os.write(handle, (json.dumps(row) + "\n").encode("utf-8"))
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @dataclass
@@ -112,6 +71,10 @@ class Armed:
             "status": "armed", "nonce": self.nonce, "folder": self.folder, "timeout": self.timeout, "timer": self.timer,
             "reboot": self.reboot, "python": sys.executable,
         }  # fmt: skip
+
+    def take_back(self, why: str) -> bool:
+        """Put everything back now. False where the timer, or a confirmation, was first."""
+        return rollback_program.roll_back(self.folder, why)
 
 
 def arm(

@@ -5,29 +5,28 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import stat
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-from .account_changes import AccountChanges
 from .account_checks import check_list, check_plan
 from .account_database import Account, AccountDatabase, ToolFailed
 from .account_entries import DeclaredAccounts, Manage, Ways, declare, last_admin, parse_manage
 from .account_report import access, names_account, not_controlled, opens, problems, readable
-from .account_touched import touched
 from .connection import Connection, connecting_key, current
-from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments
+from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments, unknown_options
+from .journal import Touched
 from .key_files import KeyFile, read_key_file
 from .parked import owned_files
 from .processes import running
 from .reconcile import Action, Declared, Guard, InvalidEntry, Key, Observed, Plan
-from .rollback import Touched
 from .sshd import Sshd, SshdProblem
 from .state_directory import StateDirectory
 from .sudoers import Grant, Sudoers, admin_groups, grants_all, render_rule
 
-__all__ = ["SshAccounts", "arguments"]
+__all__ = ["SshAccounts", "arguments", "make", "which_entry"]
 
 
 def arguments() -> dict[str, Any]:
@@ -68,6 +67,18 @@ def arguments() -> dict[str, Any]:
         sshd_config={"type": "path", "default": "/etc/ssh/sshd_config"},
     )
     return spec
+
+
+def make(params: dict[str, Any]) -> tuple[SshAccounts, StateDirectory]:
+    """The kind for the spine."""
+    state = StateDirectory(params["state_directory"])
+    return SshAccounts(params, state, datetime.datetime.now(datetime.timezone.utc).date().isoformat()), state
+
+
+def which_entry(params: Mapping[str, Any]) -> str:
+    """The account that has an option that is none, for the beginning of an error message; else empty."""
+    known = arguments()["accounts"]["options"]
+    return unknown_options(params.get("accounts"), known, lambda row: str(row.get("name", "?")))
 
 
 #: No server that this release meets lives before it: an earlier date is a clock that was never set.
@@ -415,9 +426,14 @@ class SshAccounts(Kind):
     # -- apply, verify, tell ----------------------------------------------------------------------------------
 
     def touched(self, made: Plan) -> Touched:
+        from .account_touched import touched
+
         return touched(self, made)
 
     def apply(self, made: Plan, done: Callable[[Action], None]) -> None:
+        # Only a change needs it, and it is compiled on the server at every run.
+        from .account_changes import AccountChanges
+
         changes = AccountChanges(self)
         try:
             changes.apply(made, done)

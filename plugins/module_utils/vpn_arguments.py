@@ -1,16 +1,18 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of the VPN modules."""
+"""Options of the VPN modules, and which of the two kinds they mean."""
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Mapping
 from typing import Any
 
-from .entry_point_module import policy_arguments
-from .state_directory import DEFAULT_ROOT
+from .entry_point_module import Kind, policy_arguments, unknown_options
+from .state_directory import DEFAULT_ROOT, StateDirectory
 
-__all__ = ["arguments", "info_arguments", "pki_arguments", "server_arguments"]
+__all__ = ["arguments", "info_arguments", "make", "pki_arguments", "server_arguments", "which_entry"]
 
 
 def pki_arguments() -> dict[str, Any]:
@@ -61,6 +63,24 @@ def arguments() -> dict[str, Any]:
         },
         **policy_arguments(),
     }
+
+
+def make(params: dict[str, Any]) -> tuple[Kind, StateDirectory]:
+    """The kind for the spine. Each backend's code is compiled on the server at every run: only one of the two."""
+    state = StateDirectory(params["state_directory"])
+    if params["pki"]["backend"] == "wireguard":
+        from .wireguard_peers import WireGuardPeers
+
+        return WireGuardPeers(params, state, datetime.datetime.now(datetime.timezone.utc).date().isoformat()), state
+    from .vpn_certificates import VpnCertificates
+
+    return VpnCertificates(params, state), state
+
+
+def which_entry(params: Mapping[str, Any]) -> str:
+    """The certificate that has an option that is none, for the beginning of an error message; else empty."""
+    known = arguments()["certificates"]["options"]
+    return unknown_options(params.get("certificates"), known, lambda row: str(row.get("cn", "?")))
 
 
 def info_arguments() -> dict[str, Any]:

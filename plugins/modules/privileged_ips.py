@@ -342,39 +342,19 @@ notes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import policy_of, run
-from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_ips import (
-    PrivilegedIps,
-    arguments,
-    canonical_names,
-)
-from ansible_collections.infogerance.perimeter.plugins.module_utils.reconcile import InvalidEntry
-from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory
+from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import run
+from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_ips import arguments, make, which_entry
 
 
 class IpsModule(AnsibleModule):
     """Names the sink where Ansible's own check names only the option."""
 
     def fail_json(self, msg, **kwargs):
-        sinks = self.params.get("sinks") if isinstance(self.params, dict) else None
-        known = self.argument_spec["sinks"]["options"]
-        for row in sinks if isinstance(sinks, list) else []:
-            unknown = sorted(set(row) - set(known)) if isinstance(row, dict) else []
-            if unknown:
-                name = row.get("name") or row.get("backend")
-                msg = "sink %s: %s: unknown setting. %s" % (name, ", ".join(unknown), msg)
-                break
-        super().fail_json(msg, **kwargs)
+        super().fail_json(which_entry(self.params) + msg, **kwargs)
 
 
 def main():
-    module = IpsModule(argument_spec=arguments(), supports_check_mode=True)
-    try:
-        canonical_names(module.params)
-    except InvalidEntry as error:
-        module.fail_json(msg=str(error), entry=error.entry, field=error.field, changed=False)
-    state = StateDirectory(module.params["state_directory"])
-    run(module, PrivilegedIps(module.params, state, policy_of), state)
+    run(IpsModule(argument_spec=arguments(), supports_check_mode=True), make)
 
 
 if __name__ == "__main__":

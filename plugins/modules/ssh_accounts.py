@@ -378,34 +378,21 @@ files_left:
   type: dict
 """
 
-import datetime
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import run
-from ansible_collections.infogerance.perimeter.plugins.module_utils.ssh_accounts import SshAccounts, arguments
-from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory
+from ansible_collections.infogerance.perimeter.plugins.module_utils.ssh_accounts import arguments, make, which_entry
 
 
 class AccountsModule(AnsibleModule):
     """Names the entry where Ansible's own check names only the option."""
 
     def fail_json(self, msg, **kwargs):
-        entries = self.params.get("accounts") if isinstance(self.params, dict) else None
-        known = self.argument_spec["accounts"]["options"]
-        for row in entries if isinstance(entries, list) else []:
-            unknown = sorted(set(row) - set(known)) if isinstance(row, dict) else []
-            if unknown:
-                msg = "%s: %s: unknown option. %s" % (row.get("name", "?"), ", ".join(unknown), msg)
-                break
-        super().fail_json(msg, **kwargs)
+        super().fail_json(which_entry(self.params) + msg, **kwargs)
 
 
 def main():
-    module = AccountsModule(argument_spec=arguments(), supports_check_mode=True)
-    state = StateDirectory(module.params["state_directory"])
-    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    run(module, SshAccounts(module.params, state, today), state)
+    run(AccountsModule(argument_spec=arguments(), supports_check_mode=True), make)
 
 
 if __name__ == "__main__":

@@ -406,27 +406,21 @@ unproved:
   elements: str
 """
 
-import datetime
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import run
-from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory
-from ansible_collections.infogerance.perimeter.plugins.module_utils.vpn_arguments import arguments
+from ansible_collections.infogerance.perimeter.plugins.module_utils.vpn_arguments import arguments, make, which_entry
+
+
+class CertificatesModule(AnsibleModule):
+    """Names the entry where Ansible's own check names only the option."""
+
+    def fail_json(self, msg, **kwargs):
+        super().fail_json(which_entry(self.params) + msg, **kwargs)
 
 
 def main():
-    module = AnsibleModule(argument_spec=arguments(), supports_check_mode=True)
-    state = StateDirectory(module.params["state_directory"])
-    # Each backend's code is compiled on the server at every run: only one of the two is needed.
-    if module.params["pki"]["backend"] == "wireguard":
-        from ansible_collections.infogerance.perimeter.plugins.module_utils.wireguard_peers import WireGuardPeers
-
-        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-        run(module, WireGuardPeers(module.params, state, today), state)
-    from ansible_collections.infogerance.perimeter.plugins.module_utils.vpn_certificates import VpnCertificates
-
-    run(module, VpnCertificates(module.params, state), state)
+    run(CertificatesModule(argument_spec=arguments(), supports_check_mode=True), make)
 
 
 if __name__ == "__main__":

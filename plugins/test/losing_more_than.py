@@ -44,15 +44,10 @@ _value:
 """
 
 
-#: The kinds that the role plans.
-KINDS = ("ssh_accounts", "privileged_ips", "vpn_certificates")
-
-
 def losing_more_than(host: str, hostvars: Mapping[str, Any], takes: int) -> bool:
     """True where the host's plans disable or remove more than ``takes`` entries, all kinds together."""
-    plans = [hostvars[host].get(f"__access_{kind}", {}).get("plan") or [] for kind in KINDS]
-    going = {(row["kind"], row["entry"]) for plan in plans for row in plan if row["action"] in ("disable", "remove")}
-    return len(going) > int(takes)
+    plans = hostvars[host].get("__access_planned", {}).get("plans") or {}
+    return sum(int(plan["takes"]) for plan in plans.values()) > int(takes)
 
 
 class TestModule:

@@ -91,8 +91,7 @@ def test_an_audit_with_the_adopted_lists_finds_nothing_obsolete_and_nothing_miss
     )
 
     assert audit.rc == 0, audit.stdout
-    told = [task.result for task in audit.tasks if task.result.get("entry_point_kind")]
-    results = {row["entry_point_kind"]: row for row in told}
+    results = audit.entry_points()
     assert set(results) == {"ssh_accounts", "privileged_ips"}
     # What no list can hold, and what the file therefore has a comment for: an expired account, a rule of another file.
     assert {row["entry"] for row in results["ssh_accounts"]["obsolete"]} == {"dave", "alice /etc/sudoers.d/alice"}

@@ -45,7 +45,7 @@ def test_a_server_is_made_to_agree_once_and_then_found_so(
         assert run.rc == 0, run.stdout + run.stderr
     again = runner.playbook([host], book, inventory_vars=lists, timeout=600)
     assert (again.rc, again.stats[host.name]["changed"]) == (0, 0), again.stdout
-    seen = {row.result["entry_point_kind"]: row.result for row in again.tasks if "entry_point_kind" in row.result}
+    seen = again.entry_points()
     assert sorted(seen) == sorted(KINDS)
     assert [seen[kind]["left"]["obsolete"] for kind in KINDS] == [0, 0, 0]
     assert [seen[kind]["left"]["missing"] for kind in KINDS] == [0, 0, 0]

@@ -50,9 +50,9 @@ def test_a_fleet_is_told_worst_first_and_the_silent_are_named() -> None:
     some = result(left={"obsolete": 3, "disabled": 0, "missing": 0})
     skipped = {"skipped": True, "changed": False}
     hostvars = {
-        "web1": {"__access_ssh_accounts": quiet},
-        "web2": {"__access_ssh_accounts": some, "__access_applied_ssh_accounts": skipped},
-        "web3": {"__access_ssh_accounts": some, "__access_applied_ssh_accounts": bad},
+        "web1": {"__access_planned": {"results": [quiet]}},
+        "web2": {"__access_planned": {"results": [some]}, "__access_applied_ssh_accounts": skipped},
+        "web3": {"__access_planned": {"results": [some]}, "__access_applied_ssh_accounts": bad},
         "web4": {},
     }
     assert access_overview(["web1", "web2", "web3", "web4", "gone"], hostvars) == [
@@ -61,5 +61,5 @@ def test_a_fleet_is_told_worst_first_and_the_silent_are_named() -> None:
         "web2 ssh_accounts: 3 obsolete",
         "without an answer: web4, gone",
     ]
-    many = {f"h{number}": {"__access_ssh_accounts": some} for number in range(MOST + 5)}
+    many = {f"h{number}": {"__access_planned": {"results": [some]}} for number in range(MOST + 5)}
     assert access_overview(list(many), many)[-1] == "... and 5 more"
