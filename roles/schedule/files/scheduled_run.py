@@ -60,10 +60,15 @@ def load(path):
 
 
 def stopped(config):
-    """Why all jobs are stopped; None when they are not. A dangling link stops, too: whoever put it there meant it."""
+    """Why all jobs are stopped; None when they are not. A dangling link stops, too: whoever put it there meant it.
+    So does a place that cannot be looked at: what might be a stop is one."""
     path = config["stop_file"]
-    if not os.path.lexists(path):
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        return "%s cannot be looked for: %s" % (path, error.strerror)
     reason = ""
     with contextlib.suppress(OSError):
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -155,7 +160,7 @@ def turn(config, action, name):
     os.makedirs(folder, mode=0o700, exist_ok=True)
     where = json.dumps(["pull"] if config["mode"] == "pull" else sorted(config.get("inventory") or []))
     path = os.path.join(folder, hashlib.sha256(where.encode()).hexdigest()[:16])
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         limit = time.monotonic() + float(config.get("lock_wait", 0))
         waited = False

@@ -17,7 +17,8 @@ from tests.integration.schedule.control_node import ALICE, PACKAGES, install
 
 pytestmark = pytest.mark.soak
 CRON = "/etc/cron.d/infogerance-perimeter"
-STATUS = "/var/lib/infogerance-perimeter-schedule/status"
+STATE = "/var/lib/infogerance-perimeter-schedule"
+STATUS = f"{STATE}/status"
 
 
 def role(**settings: Any) -> list[dict[str, Any]]:
@@ -61,8 +62,16 @@ def test_a_host_without_systemd_gets_cron_entries_that_pull_and_reconcile_it(mac
         "schedule_notice_command": ["/usr/bin/tee", "/tmp/notice"],
         "schedule_jobs": [{"name": "self", "audit_cron": "7 4 * * *", "reconcile_cron": "*/1 * * * *"}],
     }
+    # It pushed before, as a user without rights, who left a plugin that root's Ansible would load.
+    left = f"{STATE}/ansible/plugins/callback/left.py"
+    machine.write(left, "raise SystemExit('not mine')\n")
+    machine.run(f"useradd -r perimeter && chown -R perimeter {STATE}")
     run = runner.playbook([machine], role(**settings), timeout=900)
     assert run.rc == 0, run.stdout + run.stderr
+    assert machine.run(["stat", "-c", "%U %a", STATE]).stdout.strip() == "root 700"
+    assert not machine.exists(left)
+    aside = machine.run(f"ls -d {STATE}.of-perimeter.*").stdout.strip()
+    assert machine.run(["stat", "-c", "%U", f"{aside}/ansible/plugins/callback/left.py"]).stdout.strip() == "perimeter"
     audit, reconcile = lines(machine)
     assert audit.startswith("7 4 * * * root ")
     assert reconcile.startswith("*/1 * * * * root ")

@@ -100,6 +100,15 @@ def test_one_file_stops_every_job_even_as_a_dangling_link(node: Node) -> None:
     assert node.played == []
 
 
+def test_a_stop_that_cannot_be_looked_for_stops(node: Node) -> None:
+    # As a directory that the job's user may not enter, which root, who runs this test perhaps, always may.
+    (node.path / "loop").symlink_to("loop")
+    node.settings["stop_file"] = str(node.path / "loop" / "stop")
+    code, said = node.run("run", "reconcile", "acme")
+    assert (code, node.outcome(), node.played) == (0, "stopped", [])
+    assert "loop/stop cannot be looked for: " in said
+
+
 def test_a_freeze_holds_reconcile_only_and_both_days_belong_to_it(node: Node) -> None:
     today = datetime.now().astimezone().date()
     for first, last, frozen in ((0, 0, True), (-3, 0, True), (0, 3, True), (-3, -1, False), (1, 3, False)):
