@@ -44,11 +44,15 @@ GAUGES = (ENTRIES, LOOKED, SUCCEEDED, RAN, CRL, CRL_STATE, ALERTS, OUTBOX)
 
 @dataclass(frozen=True)
 class Sample:
-    """One value with its labels."""
+    """One value with its labels, which are text that any receiver takes: some of it comes from servers."""
 
     gauge: Gauge
     value: float
     labels: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, text in self.labels.items():
+            self.labels[name] = text.encode("utf-8", "replace").decode("utf-8")
 
 
 def seconds(stamp: str) -> float:
@@ -93,10 +97,15 @@ def _servers(connection: sqlite3.Connection, since: str, client: str | None) -> 
                 yield Sample(ENTRIES, left[state], {**labels, "state": state})
         crl = body.get("crl") or {}
         where = {"client": whose, "host": str(host)}
+        readable = True
         if crl.get("expires"):
-            yield Sample(CRL, seconds(str(crl["expires"])), where)
+            # A server said so: a date that is none must not take every other server's figures along.
+            try:
+                yield Sample(CRL, seconds(str(crl["expires"])), where)
+            except (ValueError, OverflowError, OSError):
+                readable = False
         if crl.get("state"):
-            yield Sample(CRL_STATE, float(crl["state"] in ("current", "expiring")), where)
+            yield Sample(CRL_STATE, float(readable and crl["state"] in ("current", "expiring")), where)
 
 
 def _alerts(connection: sqlite3.Connection, client: str | None) -> Iterator[Sample]:

@@ -27,8 +27,6 @@ def render(samples: Iterable[Sample]) -> str:
 
 
 def _escaped(text: str) -> str:
-    # One bad byte would make node_exporter leave out the whole file.
-    text = text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 

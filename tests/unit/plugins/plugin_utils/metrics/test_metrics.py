@@ -69,6 +69,25 @@ def test_the_newest_look_counts_and_one_clients_fault_is_not_anothers(tmp_path: 
     assert not any("globex" in name or "outbox" in name for name in alone)
 
 
+def test_what_one_server_says_spoils_no_other_servers_figures(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.create()
+    well = {"state": "current", "expires": "2026-12-01T00:00:00Z"}
+    look(ledger, "2026-11-02T05:00:00+00:00", {"web1": (["acme"], "ok")}, crl=well)
+    for number, date in enumerate(("soon", "999999-01-01", "0000-00-00T00:00:00Z")):
+        odd = {f"odd{number}": (["acme"], "ok")}
+        look(ledger, "2026-11-02T06:00:00+00:00", odd, crl={"state": "current", "expires": date})
+    found = values(ledger)
+    assert found["crl_current[('client', 'acme'), ('host', 'web1')]"] == 1
+    assert [found[f"crl_current[('client', 'acme'), ('host', 'odd{number}')]"] for number in range(3)] == [0, 0, 0]
+    assert len([name for name in found if name.startswith("crl_expiry")]) == 1
+
+
+def test_labels_are_text_that_any_receiver_can_encode() -> None:
+    sample = Sample(measuring.LOOKED, 1, {"host": "web\ud8001"})
+    assert sample.labels["host"].encode("utf-8") == b"web?1"
+
+
 def test_alerts_that_are_not_closed_are_counted_by_state(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite3")
     ledger.create()
