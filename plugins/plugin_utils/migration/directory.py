@@ -16,7 +16,7 @@ import datetime
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.reconcile import InvalidEntry
@@ -27,11 +27,18 @@ __all__ = ["table", "tree"]
 
 FIELDS = ("name", "person", "comment", "uid", "shell", "home", "groups", "keys", "expires", "address", "list", "owner")
 #: Attributes that say that somebody is not let in: an account of theirs is not declared.
-LOCKED = {"nsaccountlock": ("true",), "pwdaccountlockedtime": None, "logindisabled": ("true",)}
+LOCKED: Mapping[str, Callable[[str], bool]] = {
+    "nsaccountlock": lambda value: value.lower() == "true",
+    "pwdaccountlockedtime": bool,
+    "logindisabled": lambda value: value.lower() == "true",
+    # Active Directory: ACCOUNTDISABLE is the second bit. Samba: D among the letters in brackets.
+    "useraccountcontrol": lambda value: not value.isdecimal() or bool(int(value) & 2),
+    "sambaacctflags": lambda value: "D" in value,
+}
 SECRETS = ("userpassword", "sambantpassword", "krbprincipalkey")
 USED = frozenset((
     "objectclass", "uid", "cn", "gecos", "uidnumber", "loginshell", "homedirectory", "sshpublickey", "shadowexpire",
-    "memberof", "dn",
+    "memberof", "dn", *LOCKED,
 ))  # fmt: skip
 
 
@@ -143,9 +150,9 @@ def _person(
     name = _one(entry, "uid")
     if name is None:
         raise InvalidEntry(dn, "uid", "is missing")
-    for attribute, values in LOCKED.items():
+    for attribute, locks in LOCKED.items():
         value = _one(entry, attribute)
-        if value is not None and (values is None or value.lower() in values):
+        if value is not None and locks(value):
             made.leave(dn, attribute, "the directory keeps the account out: it is not declared", value)
             return
     uid = _one(entry, "uidnumber")

@@ -311,6 +311,21 @@ def test_a_directory_gives_accounts_with_keys_groups_and_expiry(end: str) -> Non
     assert "e1NTSEF9" not in str(result)
 
 
+@pytest.mark.parametrize(
+    ("line", "declared"),
+    [
+        ("userAccountControl: 514", False), ("userAccountControl: 66050", False), ("userAccountControl: odd", False),
+        ("userAccountControl: 512", True), ("sambaAcctFlags: [DU         ]", False), ("sambaAcctFlags: [U]", True),
+        ("pwdAccountLockedTime: 000001010000Z", False), ("nsAccountLock: FALSE", True),
+    ],
+)  # fmt: skip
+def test_whom_a_directory_keeps_out_is_not_declared(line: str, declared: bool) -> None:
+    result = take(from_ldif, f"dn: uid=eve,dc=example\nobjectClass: posixAccount\nuid: eve\n{line}\n")
+    assert [row["name"] for row in result["accounts"]] == ["eve"] * declared
+    attribute = line.partition(":")[0].lower()
+    assert (("uid=eve,dc=example", attribute) in left(result)) is not declared
+
+
 def test_of_a_directorys_groups_only_those_asked_for_are_carried_over() -> None:
     result = take(from_ldif, LDIF, groups=["adm"])
     assert result["accounts"][0]["groups"] == ["adm"]
