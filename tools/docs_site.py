@@ -25,6 +25,8 @@ HOME = tree.CACHE / "docs-site"
 CONF = """
 extensions.append("myst_parser")
 myst_heading_anchors = 3
+# Most blocks of the guides are commands.
+highlight_language = "text"
 intersphinx_mapping = {}
 suppress_warnings = ["myst.xref_missing", "ref.ref"]
 """
@@ -50,6 +52,7 @@ Who can still get in, and what was done on our servers?
    :glob:
 
    *
+   molecule/README
 
 .. toctree::
    :caption: Reference
@@ -116,7 +119,7 @@ def main(output: Path) -> int:
     subprocess.run(pages, env=environment, check=True)
     (rst / "index.rst").write_text(INDEX, encoding="utf-8")
     shutil.rmtree(output, ignore_errors=True)
-    build = [str(binaries / "sphinx-build"), "-M", "html", "rst", str(output), "-c", ".", "-q", "-j", "auto"]
+    build = [str(binaries / "sphinx-build"), "-M", "html", "rst", str(output), "-c", ".", "-q", "-W", "--keep-going", "-j", "auto"]
     done = subprocess.run(build, cwd=site, env=environment, check=False)
     if done.returncode == 0:
         print(f"docs-site: {output / 'html' / 'index.html'}")
