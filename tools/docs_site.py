@@ -119,7 +119,8 @@ def main(output: Path) -> int:
     subprocess.run(pages, env=environment, check=True)
     (rst / "index.rst").write_text(INDEX, encoding="utf-8")
     shutil.rmtree(output, ignore_errors=True)
-    build = [str(binaries / "sphinx-build"), "-M", "html", "rst", str(output), "-c", ".", "-q", "-W", "--keep-going", "-j", "auto"]
+    build = [str(binaries / "sphinx-build"), "-M", "html", "rst", str(output), "-c", "."]
+    build += ["-q", "-W", "--keep-going", "-j", "auto"]
     done = subprocess.run(build, cwd=site, env=environment, check=False)
     if done.returncode == 0:
         print(f"docs-site: {output / 'html' / 'index.html'}")
