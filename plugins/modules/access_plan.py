@@ -43,6 +43,11 @@ options:
       - Then RV(ignore:changed) says whether there is something to do, and a plan that a guard refuses is no failure.
     type: bool
     default: false
+  _ca_password:
+    description:
+      - The password in O(vpn_certificates), where Ansible keeps it out of results and logs.
+      - The action plugin sets it; a task's own is thrown away.
+    type: str
 notes:
   - Run it as root (C(become)).
 seealso:
