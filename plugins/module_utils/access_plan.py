@@ -23,7 +23,7 @@ KINDS = ("ssh_accounts", "privileged_ips", "vpn_certificates")
 _TELLING = ("plan", "obsolete", "missing", "unmanaged", "refused", "problems", "alarms", "rolled_back")
 
 #: Checks a kind's options: name, options -> the options with their defaults, and what is wrong with them.
-Check = Callable[[str, dict[str, Any]], "tuple[dict[str, Any], Sequence[str]]"]
+Check = Callable[[str, dict[str, Any]], tuple[dict[str, Any], Sequence[str]]]
 
 
 def arguments_of(name: str) -> dict[str, Any]:
