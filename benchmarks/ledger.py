@@ -106,7 +106,7 @@ def outages(stage: Stage, rounds: int, say: Callable[[str], None]) -> dict[str, 
                 extra[name].append(run(port).wall - base)
             say(
                 f"outages, round {number + 1}/{rounds}: "
-                + ", ".join(f"{name} +{extra[name][-1]:.2f} s" for name in ports)
+                + ", ".join(f"{name} {extra[name][-1]:+.2f} s" for name in ports)
             )
     found = [_figure(f"added by a server that {name}", extra[name], "s", at_most=OUTAGE) for name in ports]
     for figure in found:
