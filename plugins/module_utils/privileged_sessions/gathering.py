@@ -207,11 +207,26 @@ def _logins(made: Gathered, since: float) -> list[Login]:
             found += [login for login in wtmp_logins(data) if (login.ended or login.began) >= since]
     if os.path.isfile(login_databases.WTMPDB):
         try:
-            found += login_databases.wtmpdb_logins(login_databases.WTMPDB, since)
+            kept = login_databases.wtmpdb_logins(login_databases.WTMPDB, since)
+            found = [*_told_once(found, kept), *kept]
             made.sources.append(login_databases.WTMPDB)
         except login_databases.Unreadable as error:
             made.limits.append("%s: %s" % (login_databases.WTMPDB, error))
     return found
+
+
+def _told_once(logins: Iterable[Login], others: Iterable[Login]) -> list[Login]:
+    """The logins that the other source has not. A server that came from Debian 12 to 13 has wtmp and wtmpdb written."""
+    left = list(others)
+    alone = []
+    for login in logins:
+        near = [o for o in left if (o.user, o.tty) == (login.user, login.tty) and abs(o.began - login.began) <= _NEAR]
+        if near:
+            # One for one: a terminal may be opened twice in a few seconds.
+            left.remove(min(near, key=lambda other: abs(other.began - login.began)))
+        else:
+            alone.append(login)
+    return alone
 
 
 def _lasts(made: Gathered, since: float, uids: Iterable[int], roots: Iterable[str]) -> list[Login]:

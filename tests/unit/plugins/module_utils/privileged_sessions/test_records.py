@@ -20,11 +20,13 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_s
     _journal_events,
     _lines,
     _log_events,
+    _told_once,
 )
 from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.login_records import (
     last_logins,
     wtmp_logins,
 )
+from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.session import Login
 from ansible_collections.infogerance.perimeter.plugins.module_utils.privileged_sessions.spool import Spool, parse
 
 SHORT, LONG = "<h2xi32s4s32s256shhiii16s20x", "<h2xi32s4s32s256shhq2q16s20x4x"
@@ -51,6 +53,18 @@ def test_logins_end_with_their_line_or_with_the_next_boot(form: str, size: int) 
         ("ada", "pts/1", "2001:db8::7", 1700000100.0, 1700000300.0),
         ("ada", "pts/0", "192.0.2.7", 1700000400.0, None),
     ]
+
+
+def test_a_login_that_wtmp_and_wtmpdb_both_keep_is_one_login() -> None:
+    def login(tty: str, began: float, source: str, user: str = "root") -> Login:
+        return Login(user, tty, "192.0.2.7", began, began + 1, source)
+
+    old = [login("pts/0", 1700000000, "wtmp"), login("pts/0", 1700000003, "wtmp"), login("pts/0", 1700000900, "wtmp")]
+    new = [login("pts/0", 1700000000.6, "wtmpdb"), login("pts/0", 1700000003.2, "wtmpdb"),
+           login("pts/1", 1700000900.1, "wtmpdb"), login("pts/0", 1700000900.1, "wtmpdb", "ada")]  # fmt: skip
+    # Not the third: nothing but the time is alike.
+    assert _told_once(old, new) == old[2:]
+    assert _told_once(old, new[:1]) == old[1:]
 
 
 @given(st.binary(max_size=2000))
