@@ -50,6 +50,8 @@ def table(voices: Voices, alerts: Sequence[Mapping[str, Any]], name: str, every_
         columns.insert(1, Column("client", word("client"), filtered=True))
     rows = []
     for alert in alerts:
+        below = [cell(voices.known("alert_because", alert["closed_because"]))] if over else []
+        below += [cell(word("alert_proposed"))] if alert["state"] == "overdue" else []
         ended = alert["closed_at"] if over else alert["deadline"]
         row = [
             cell(alert["host"]),
@@ -58,7 +60,7 @@ def table(voices: Voices, alerts: Sequence[Mapping[str, Any]], name: str, every_
             cell(
                 voices.known("alert_state", alert["state"]),
                 b=_BADGES[alert["state"]],
-                m=[cell(voices.known("alert_because", alert["closed_because"]))] if over else None,
+                m=below,
             ),
             cell(voices.moment(alert["opened_at"]), s=alert["opened_at"]),
             cell(voices.moment(ended), s=ended),

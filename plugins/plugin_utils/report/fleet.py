@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import (
     access,
+    alerts,
     contents,
     standing_tables,
     tables,
@@ -27,7 +29,10 @@ def of_fleet(whole: Mapping[str, Any], clients: Sequence[tuple[Mapping[str, Any]
     plots, faults = contents.time_plots(voices, whole, zone)
     table = _clients(voices, clients)
     openly = tables.openly(voices, whole["openly"])
+    standing = alerts.table(voices, whole["alerts"]["open"], "alerts", every_client=True)
     parts = []
+    if standing.rows:
+        parts.append({"name": "alerts", "title": standing.title})
     if whole["categories"]:
         parts.append({"name": "time", "title": word("time")})
     if whole["openly"]:
@@ -43,10 +48,11 @@ def of_fleet(whole: Mapping[str, Any], clients: Sequence[tuple[Mapping[str, Any]
             "clients_table": table,
             "plots": plots,
             "time_table": tables.times(voices, whole["categories"]),
-            "tables": {"openly": openly},
+            # What is over is in each client's own page.
+            "tables": {"openly": openly, "alerts": standing, "alerts_history": replace(standing, rows=[])},
             "parts": parts,
         },
-        scripted=[table, openly],
+        scripted=[table, openly, standing],
         faults=faults,
     )
 
@@ -61,6 +67,7 @@ def _clients(voices: Voices, clients: Sequence[tuple[Mapping[str, Any], str]]) -
         Column("ways", word("fleet_ways"), numeric=True),
         Column("undeclared", word("fleet_undeclared"), numeric=True),
         Column("waiting", word("fleet_waiting"), numeric=True),
+        Column("alerts", word("alert_tile"), numeric=True),
         Column("open", word("fleet_open"), numeric=True),
         Column("checked", word("last_check")),
         Column("review", word("review_tile")),
@@ -84,6 +91,7 @@ def _clients(voices: Voices, clients: Sequence[tuple[Mapping[str, Any], str]]) -
                 cell(voices.number(len(report["ways_in"])), s=len(report["ways_in"])),
                 counted(undeclared, "bad"),
                 counted(summary["waiting"], "out"),
+                _alerts(voices, summary),
                 counted(len(report["openly"]), "bad"),
                 cell(
                     voices.date_of(oldest) if oldest else "–",
@@ -98,3 +106,9 @@ def _clients(voices: Voices, clients: Sequence[tuple[Mapping[str, Any], str]]) -
             ]
         )
     return Table("clients", word("fleet_clients"), columns, rows)
+
+
+def _alerts(voices: Voices, summary: Mapping[str, Any]) -> tables.Cell:
+    late, there = summary["alerts_overdue"], summary["alerts"]
+    under = [cell(voices.word("alert_tile_overdue", count=voices.number(late)))] if late else None
+    return cell(voices.number(there), s=there, b="bad" if late else "out" if there else None, m=under)

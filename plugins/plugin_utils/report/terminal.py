@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import wording
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.speaking import Speaker
 
 _WIDEST = 44
@@ -61,7 +62,39 @@ def to_text(report: Mapping[str, Any], speaker: Speaker) -> str:
         heads = ["date" if part == "removed" else "first_found", "host", "kind", "entry"]
         heads += ["action" if part == "removed" else "planned", "reason"]
         lines.append(_table([word(key) for key in heads], rows, word(f"none_{part}")))
+    lines += ["", *_alerts(report["alerts"]["open"], speaker)]
     return "\n".join(lines) + "\n"
+
+
+def _alerts(alerts: Sequence[Mapping[str, Any]], speaker: Speaker) -> list[str]:
+    """What is open, the overdue ones first; for these, what work on them would be."""
+    word = speaker.word
+    late = sum(alert["state"] == "overdue" for alert in alerts)
+    heads = [
+        "host",
+        "alert_cause",
+        "alert_criticality",
+        "alert_state",
+        "alert_opened",
+        "alert_deadline",
+        "alert_answers",
+    ]
+    rows = [
+        [
+            alert["host"],
+            f"{wording.what(speaker, alert)}, {wording.value(speaker, alert)}",
+            speaker.known("alert_criticality", alert["criticality"]),
+            speaker.known("alert_state", alert["state"]),
+            speaker.moment(alert["opened_at"]),
+            speaker.moment(alert["deadline"]),
+            str(len(alert["answers"])),
+        ]
+        for alert in alerts
+    ]
+    made = [f"{word('alerts_open')}: {len(alerts)}" + (f" ({word('alert_tile_overdue', count=late)})" if late else "")]
+    made.append(_table([word(key) for key in heads], rows, word("none_alerts")))
+    made += [f"  {word('alert_state_overdue')}: {word('alert_proposed')}"] if late else []
+    return made
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> str:

@@ -259,6 +259,31 @@ def test_the_report_has_open_overdue_and_past_alerts_and_only_the_clients_own(fl
     assert make(fleet.ledger, period("2026-10"), "acme", "en", ("json",)).report["alerts"]["open"] == []
 
 
+def test_the_fleets_overview_and_the_terminal_tell_what_is_overdue_and_what_work_on_it_would_be(fleet):
+    def overview(language: str) -> tuple[str, str]:
+        made = make(fleet.ledger, period("2026-11"), None, language, ("html",), whole_fleet=True)
+        (page,) = [str(text) for name, text in made.files.items() if "overview" in name]
+        return page, made.text
+
+    fleet.look(97)
+    page, text = overview("en")
+    assert "Open alerts: 1\n" in text
+    assert '<section id="alerts"' in page
+    assert "out of contract: inaction" not in page + text
+    for _step in range(11):
+        fleet.look(97, hours=3)
+    page, text = overview("fr")
+    for shown in (page, text):
+        assert "serait hors forfait\u00a0: inaction malgré relances" in shown
+        assert "dont en retard malgré relances\u00a0: 1" in shown
+        assert "espace disque de /var" in shown
+    assert "En retard malgré relances  02/11/2026 08:00  03/11/2026 08:00" in text
+    fleet.look(10, hours=1)
+    page, text = overview("en")
+    assert "Open alerts: 0\n  no open alert\n" in text
+    assert '<section id="alerts"' not in page
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
