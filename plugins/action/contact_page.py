@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.contacts import page, procedure, publishing
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import by_hand, who
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import by_hand, contact_reviews, who
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import (
     configured_path,
     configured_setting,
@@ -72,7 +72,7 @@ class ActionModule(ActionBase):
         brand = branding.brand(options["provider"], options["logo"])
         terms = terms_files.load(options["agreements"] or configured_setting("agreements"))
         parties = terms.of(str(options["procedure"].get("client") or "")).third_parties
-        today = now.date()
+        today = procedure.today_of(options["procedure"], now)
         checked = procedure.parse(options["procedure"], today, parties)
         category = load(options["catalogue"] or configured_setting("catalogue")).categories.get(_CATEGORY)
         if category is None:
@@ -90,7 +90,7 @@ class ActionModule(ActionBase):
         changes = page.differences(self._before(options, f"{name}.json"), plain)
         pretend = self._task.check_mode
         first = self._write(options, pages, changes, pretend, commit=False)
-        if changes and not pretend:
+        if not pretend:
             self._record(options, variables, checked, category, changes, now)
         last = self._write(options, {**pages, **marker}, changes, pretend, commit=True)
         written = [*first.written, *(path for path in last.written if path not in first.written)]
@@ -144,16 +144,22 @@ class ActionModule(ActionBase):
     def _record(self, options, variables, checked, category, changes, now):
         ledger = Ledger(configured_path(options["ledger"]))
         ledger.create()
+        operator = who.operator(variables)
         work = by_hand.ByHand(
             key=f"contact_page {checked.client} {now.isoformat()}",
             started=now,
             ended=now,
             duration_seconds=0.0,
             clients=[checked.client],
-            operator=who.operator(variables),
+            operator=operator,
             category=category,
             origin="contact_page",
             said={"note": by_hand.lines_of("Contact page\n" + "\n".join(changes))},
         )
         with ledger.transaction() as transaction:
-            by_hand.store(transaction, work, now)
+            # The report tells a review that is overdue, whether the page is published again or not.
+            transaction.add(
+                contact_reviews.news(transaction.query, checked.client, checked.reviews, now, operator["name"])
+            )
+            if changes:
+                by_hand.store(transaction, work, now)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.contacts import weekly
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import plain_fields as plain
@@ -108,14 +109,31 @@ class Procedure:
 
     def overdue(self, today: date) -> list[str]:
         """One sentence for each review that is overdue."""
-        said = []
-        if today > self.review_due:
-            said.append(f"the page was to be reviewed by {self.review_due.isoformat()}")
-        for one in self.people:
-            due = one.reviewed_on + timedelta(days=self.review_days) if one.reviewed_on else None
-            if due is not None and today > due:
-                said.append(f"contact {one.id} was to be reviewed by {due.isoformat()}")
-        return said
+        return [
+            f"{'the page' if who is None else f'contact {who.id}'} was to be reviewed by {due.isoformat()}"
+            for who, _reviewed, due in self._reviews()
+            if today > due
+        ]
+
+    @property
+    def reviews(self) -> list[dict[str, Any]]:
+        """For the ledger: `contact` (a name, None for the whole page), `reviewed_on` and `due`."""
+        return [
+            {
+                "contact": who.contact.name if who else None,
+                "reviewed_on": reviewed.isoformat(),
+                "due": due.isoformat(),
+            }
+            for who, reviewed, due in self._reviews()
+        ]
+
+    def _reviews(self) -> list[tuple[Person | None, date, date]]:
+        """The page's, and those of contacts that have one of their own: whose, when, and when again."""
+        dated = [(one, one.reviewed_on) for one in self.people if one.reviewed_on]
+        return [
+            (who, reviewed, reviewed + timedelta(days=self.review_days))
+            for who, reviewed in [(None, self.reviewed_on), *dated]
+        ]
 
     @property
     def unused(self) -> list[str]:
@@ -154,6 +172,12 @@ class Procedure:
             },
             "not_applicable": dict(self.not_applicable),
         }
+
+
+def today_of(content: Any, now: datetime) -> date:
+    """The day that it is where the procedure's times are. What is no zone is refused by `parse`."""
+    zone = plain.zone({"timezone": content.get("timezone")}, "timezone", "contact_page")
+    return now.astimezone(ZoneInfo(zone or "UTC")).date()
 
 
 def parse(content: Any, today: date, parties: Sequence[ThirdParty] = ()) -> Procedure:

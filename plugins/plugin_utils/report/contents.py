@@ -227,6 +227,7 @@ def _questions(voices: Voices, questions: Sequence[Mapping[str, Any]], every: bo
             "runs": tables.interventions,
             "agreements": standing_tables.agreements,
             "reviews": standing_tables.reviews,
+            "contacts": standing_tables.contacts,
         }[part](voices, question[part], every, name)
         made.append(
             {

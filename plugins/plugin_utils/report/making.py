@@ -15,6 +15,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts impor
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.reading import read_statement
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
     announcements,
+    contact_reviews,
     reading,
     record,
     spot_check,
@@ -95,6 +96,7 @@ def make(
             told = [run["run_id"] for run in mine if run["playbook"] not in model.OWN_PLAYBOOKS]
             state = reading.state(connection, told)
             moment = _moment(state["last_at"], shown, period, now or datetime.now(UTC))
+            today = moment.astimezone(period.zone).date()
             billed = None
             if terms is not None:
                 statement = read_statement(
@@ -129,7 +131,8 @@ def make(
                 announced=announcements.read(connection, end, name),
                 start=start,
                 statement=billed,
-                reviews=standing.standings(connection, end, name, moment.astimezone(period.zone).date()),
+                reviews=standing.standings(connection, end, name, today),
+                contact_reviews=contact_reviews.read(connection, end, name, today),
                 observations=[look for look in seen if name is None or name in look["clients"]],
             )
 

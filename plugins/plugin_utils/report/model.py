@@ -40,6 +40,7 @@ def build(
     statement: Mapping[str, Any] | None = None,
     reviews: Iterable[Mapping[str, Any]] = (),
     observations: Iterable[Mapping[str, Any]] = (),
+    contact_reviews: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The report as one plain value; every rendering starts from it.
 
@@ -48,7 +49,8 @@ def build(
     before `start`, its first stored stamp, are left out; so are announcements of third parties (`announced`).
     statement: billing's, when the clients' terms are known. reviews: how access reviews stand, as
     access_review.standing gives them.
-    observations: as ledger.observations.last_observations gives them.
+    observations: as ledger.observations.last_observations gives them. contact_reviews: as ledger.contact_reviews.read
+    gives them.
     """
     runs: list[Mapping[str, Any]] = [run for run in interventions if run["playbook"] not in OWN_PLAYBOOKS]
     if statement is not None:
@@ -84,9 +86,15 @@ def build(
         agreements=[] if statement is None else list(statement["agreements"]),
         billed=None if statement is None else statement["total"],
         access_reviews=list(reviews),
+        contact_reviews=list(contact_reviews),
     )
     report["questions"] = waiting.questions(
-        ways, report["obsolete"], runs, report["agreements"], report["access_reviews"]
+        ways,
+        report["obsolete"],
+        runs,
+        report["agreements"],
+        report["access_reviews"],
+        report["contact_reviews"],
     )
     return {**report, "summary": _summary(report)}
 

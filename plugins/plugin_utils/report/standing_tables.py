@@ -1,7 +1,7 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Agreements with their balance, and access reviews with what has changed since, as tables of the page. Pure."""
+"""Agreements with their balance, access reviews with what has changed since, and contacts, as tables. Pure."""
 
 from __future__ import annotations
 
@@ -172,3 +172,26 @@ def _what(voices: Voices, each: Mapping[str, Any]) -> Pair:
     if not said or each["added"] is None:
         said.append(word("review_counts", before=each["before"] or 0, after=each["after"] or 0))
     return ("; ".join(one[0] for one in said), "; ".join(one[1] for one in said))
+
+
+def contacts(voices: Voices, late: Sequence[Mapping[str, Any]], every_client: bool, name: str = "contacts") -> Table:
+    """Contact pages, and contacts of theirs, that were not looked through in time."""
+    word = voices.word
+    columns = [
+        Column("contact", word("contact_who")),
+        Column("reviewed", word("contact_reviewed"), tight=True),
+        Column("due", word("contact_due"), tight=True),
+    ]
+    if every_client:
+        columns.insert(0, Column("client", word("client"), filtered=True))
+    rows = []
+    for its in late:
+        row = [
+            cell(its["contact"] or word("contact_page")),
+            cell(voices.day(its["reviewed_on"]), s=its["reviewed_on"]),
+            cell(voices.day(its["due"]), s=its["due"], b="bad"),
+        ]
+        if every_client:
+            row.insert(0, cell(its["client"]))
+        rows.append(row)
+    return Table(name, word("contact_title"), columns, rows)

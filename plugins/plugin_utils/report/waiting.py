@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # In the order in which they are asked.
-QUESTIONS = ("agreement", "quote", "obsolete", "unmanaged", "expiring", "unnamed", "review")
+QUESTIONS = ("agreement", "quote", "obsolete", "unmanaged", "expiring", "unnamed", "review", "contacts")
 
 
 # What a question may be about.
-PARTS = ("ways", "runs", "agreements", "reviews")
+PARTS = ("ways", "runs", "agreements", "reviews", "contacts")
 
 
 def questions(
@@ -22,9 +22,10 @@ def questions(
     runs: Iterable[Mapping[str, Any]],
     agreements: Iterable[Mapping[str, Any]] = (),
     reviews: Iterable[Mapping[str, Any]] = (),
+    contacts: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Those that have something: `question` (one of QUESTIONS), and the `ways`, `runs`, `agreements` or `reviews` that
-    it is about.
+    """Those that have something: `question` (one of QUESTIONS), and the `ways`, `runs`, `agreements`, `reviews` or
+    `contacts` that it is about.
 
     ways: as access.open_ways gives them. obsolete: as model.still_obsolete gives them; they count where no look told
     the whole picture, and what is planned already needs no answer.
@@ -50,6 +51,9 @@ def questions(
     about["agreement"]["runs"] = [run for run in runs if _lacks_agreement(run)]
     about["quote"]["agreements"] = [each for each in agreements if each["state"] == "not_accepted"]
     about["review"]["reviews"] = [each for each in reviews if each["state"] != "current"]
+    about["contacts"]["contacts"] = [
+        {"client": each["client"], **late} for each in contacts for late in each["overdue"]
+    ]
     return [
         {"question": key, **{part: about[key].get(part, []) for part in PARTS}}
         for key in QUESTIONS

@@ -300,5 +300,6 @@ WORDS: Mapping[str, str] = {
     "agreement_over": "{time} over",
     "agreement_named": "Agreement {number}",
     "waiting_quote": "These quotes wait for you to accept them.",
+    "waiting_contacts": "These contacts were not reviewed in time. Are they still right?",
     "waiting_review": "Your access lists should be reviewed. Are they still right?",
 }

@@ -300,5 +300,6 @@ WORDS: Mapping[str, str] = {
     "agreement_over": "dépassé de {time}",
     "agreement_named": "Accord {number}",
     "waiting_quote": "Ces devis attendent votre accord.",
+    "waiting_contacts": "Ces contacts n'ont pas été relus à temps. Sont-ils toujours justes ?",
     "waiting_review": "Vos listes d'accès sont à revoir. Sont-elles toujours justes ?",
 }

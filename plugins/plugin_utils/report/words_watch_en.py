@@ -115,6 +115,8 @@ WORDS: Mapping[str, str] = {
     "contact_email": "E-mail",
     "contact_url": "Web page",
     "contact_reviewed": "Checked",
+    "contact_page": "The whole page",
+    "contact_due": "Review due",
     "contact_people": "All contacts",
     "contact_list": "Every contact with all means",
     "contact_not_applicable": "Cases that do not apply",

@@ -116,6 +116,8 @@ WORDS: Mapping[str, str] = {
     "contact_email": "Courriel",
     "contact_url": "Page web",
     "contact_reviewed": "Vérifié",
+    "contact_page": "La page entière",
+    "contact_due": "À relire avant le",
     "contact_people": "Tous les contacts",
     "contact_list": "Chaque contact et tous ses moyens",
     "contact_not_applicable": "Cas sans objet",

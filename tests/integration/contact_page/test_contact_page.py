@@ -114,6 +114,12 @@ def test_an_overdue_review_is_told_on_the_page_and_can_fail_the_run(ground):
     assert "overdue: the page was to be reviewed by 2026-11-03" in ground.run(**late)
     assert "n'a pas été relue" in (ground.path / "www" / "contacts-acme-fr.md").read_text().replace("\u2019", "'")
     ground.run(expect=2, contact_page_fail_overdue=True, **late)
+    # The client's report asks, too, once: nothing has changed since.
+    with sqlite3.connect(ground.ledger) as connection:
+        rows = connection.execute("SELECT body FROM records WHERE kind = 'contact_review'").fetchall()
+    assert [json.loads(body)["reviews"] for (body,) in rows] == [
+        [{"contact": None, "reviewed_on": "2026-11-02", "due": "2026-11-03"}]
+    ]
 
 
 def test_a_repository_gets_a_commit_only_when_something_changed_and_others_work_stays_theirs(ground):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -14,8 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.contacts import page, weekly
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.contacts.procedure import REQUIRED, parse
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.contacts.procedure import REQUIRED, parse, today_of
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import contact_reviews
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.branding import Brand
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.making import make
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import parse as period
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import third_parties
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.plain_fields import TermsError
 
@@ -190,3 +194,49 @@ def test_gaps_and_overlaps_are_those_of_counting_minutes(spans):
                 count[minute % len(count)] += 1
     assert weekly.gap(spans) == next((minute for minute, times in enumerate(count) if not times), None)
     assert (weekly.overlap(spans) is None) == all(times < 2 for times in count)
+
+
+def test_a_review_that_is_overdue_is_asked_about_in_the_clients_report(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.create()
+    content = procedure()
+    content["contacts"][0].update(reviewed_on="2026-03-01", name="Jeanne <b>")
+    checked = parse(content, TODAY)
+    other = parse({**procedure(), "client": "globex"}, TODAY)
+    for _twice in range(2):
+        with ledger.transaction() as transaction:
+            for each in (checked, other):
+                now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+                transaction.add(contact_reviews.news(transaction.query, each.client, each.reviews, now, "ada"))
+    with ledger.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM records").fetchone()[0] == 2
+
+    def asked(month: str, language: str, client: str = "acme"):
+        made = make(ledger, period(month), client, language, ("html",), now=datetime(2027, 11, 5, tzinfo=UTC))
+        (page_text,) = made.files.values()
+        return [each["contacts"] for each in made.report["questions"]], str(page_text)
+
+    questions, text = asked("2026-11", "fr")
+    assert questions == [
+        [{"client": "acme", "contact": "Jeanne <b>", "reviewed_on": "2026-03-01", "due": "2026-08-28"}]
+    ]
+    assert "Ces contacts n’ont pas été relus à temps." in text
+    assert "28/08/2026" in text
+    assert "Jeanne <b>" not in text
+    # Later the page itself is due, too; before anything was told there is nothing to say.
+    questions, text = asked("2027-10", "en")
+    assert [late["contact"] for late in questions[0]] == [None, "Jeanne <b>"]
+    assert "These contacts were not reviewed in time. Are they still right?" in text
+    assert "The whole page" in text
+    assert asked("2026-10", "en")[0] == []
+    assert asked("2026-11", "en", "globex")[0] == []
+
+
+def test_the_day_of_a_review_is_the_day_where_the_page_is_read():
+    night = datetime(2026, 11, 25, 23, 30, tzinfo=UTC)
+    content = {**procedure(), "timezone": "Europe/Paris", "reviewed_on": "2026-11-26"}
+    assert parse(content, today_of(content, night)).reviewed_on == date(2026, 11, 26)
+    with pytest.raises(TermsError, match="lies in the future"):
+        parse(content, today_of({**content, "timezone": "UTC"}, night))
+    with pytest.raises(TermsError, match="'timezone': 'Europe/Pariss'"):
+        today_of({**content, "timezone": "Europe/Pariss"}, night)
