@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -96,12 +98,19 @@ class ActionModule(ActionBase):
 
     def _store(self, found, told, options, variables, host, clients, category, zone):
         ledger = Ledger(configured_path(options["ledger"]))
+        if self._task.check_mode and not ledger.path.exists():
+            # What an empty ledger would know: nothing.
+            with tempfile.TemporaryDirectory() as folder:
+                empty = Ledger(Path(folder) / "ledger.sqlite3")
+                empty.create()
+                return self._store_in(empty, found, told, variables, host, clients, category, zone)
+        return self._store_in(ledger, found, told, variables, host, clients, category, zone)
+
+    def _store_in(self, ledger, found, told, variables, host, clients, category, zone):
         operator = who.operator(variables)
         now = datetime.now(UTC)
         works = [notes.work(note, host, clients, category, operator.get("name")) for note in found]
-        if self._task.check_mode:
-            return len(works), 0, [], []
-        added, refused = notes.store(ledger, works, now)
+        added, refused = notes.store(ledger, works, now, pretend=self._task.check_mode)
         known = len(works) - added - len(refused)
         kept = [key.rpartition(" ")[2] for key in refused]
         differing = [
@@ -122,5 +131,6 @@ class ActionModule(ActionBase):
             category=category,
             operator=operator,
             zone=zone,
+            pretend=self._task.check_mode,
         )
         return added + imported.interventions, known + imported.known, [*differing, *imported.unreadable], kept

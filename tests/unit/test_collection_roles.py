@@ -73,3 +73,15 @@ def test_the_tasks_use_no_role_variable_that_the_specs_do_not_know(role: Path) -
     plugins = {path.stem for path in tree.ROOT.glob("plugins/*/*.py")}
     files = {path.stem for path in role.rglob("*.yml")}
     assert used - known - plugins - files == set()
+
+
+@pytest.mark.parametrize("role", ROLES, ids=NAMES)
+def test_no_regex_of_a_check_lets_a_line_break_through(role: Path) -> None:
+    # `$` matches before a line break at the end, too; `\Z` does not. What only replaces text checks nothing.
+    loose = [
+        f"{path.name}: {line.strip()}"
+        for path in role.rglob("*.yml")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\$['\"]", line) and "regex_replace" not in line
+    ]
+    assert loose == []

@@ -74,7 +74,7 @@ def from_logs_and_exports(ledger: Ledger, files: Sequence[Path], now: datetime, 
                         result.rows += added
                         result.known += not added
 
-    _all_or_nothing(ledger, work, pretend)
+    all_or_nothing(ledger, work, pretend)
     return result
 
 
@@ -141,7 +141,7 @@ def from_evomaintenance_texts(
                 result.known += 1
         result.rows = int(transaction.query("SELECT count(*) FROM records")[0][0]) - int(before)
 
-    _all_or_nothing(ledger, store, pretend)
+    all_or_nothing(ledger, store, pretend)
     return result
 
 
@@ -190,7 +190,7 @@ class _Pretended(Exception):
     """Leaves the transaction without a trace."""
 
 
-def _all_or_nothing(ledger: Ledger, work: Callable[[Transaction], None], pretend: bool) -> None:
+def all_or_nothing(ledger: Ledger, work: Callable[[Transaction], None], pretend: bool) -> None:
     if not pretend:
         ledger.create()
     try:

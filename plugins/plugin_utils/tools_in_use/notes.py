@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import by_hand
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import by_hand, importing
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, Transaction
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Category
 
 ORIGIN = "shell_hook"
@@ -51,14 +51,20 @@ def work(
     )
 
 
-def store(ledger: Ledger, works: Sequence[by_hand.ByHand], now: datetime) -> tuple[int, list[str]]:
-    """Store all or none; returns how many were new, and the keys of those that the ledger has with other facts."""
+def store(
+    ledger: Ledger, works: Sequence[by_hand.ByHand], now: datetime, *, pretend: bool = False
+) -> tuple[int, list[str]]:
+    """Store all or none; returns how many were new, and the keys of those that the ledger has with other facts.
+
+    pretend: find that out and store nothing. The ledger must be there.
+    """
     added = 0
     refused: list[str] = []
     if not works:
         return added, refused
-    ledger.create()
-    with ledger.transaction() as transaction:
+
+    def each(transaction: Transaction) -> None:
+        nonlocal added
         for one in works:
             try:
                 added += by_hand.store(transaction, one, now)
@@ -66,4 +72,6 @@ def store(ledger: Ledger, works: Sequence[by_hand.ByHand], now: datetime) -> tup
                 # Taken over while the answer was being typed, or for another client or category: what was recorded
                 # stays, and what is new is for somebody to read.
                 refused.append(one.key)
+
+    importing.all_or_nothing(ledger, each, pretend)
     return added, refused

@@ -189,6 +189,7 @@ def case(said: str, **settings: Any) -> Any:
     [
         case("push needs schedule_project", schedule_project=None),
         ({"schedule_jobs": [{"name": "../acme"}]}, "schedule_jobs (../acme): name takes"),
+        ({"schedule_jobs": [{"name": "acme\n"}]}, "digits, dots, dashes and underscores"),
         case("names of jobs are unique", schedule_jobs=[{"name": "acme"}, {"name": "acme"}]),
         ({"schedule_jobs": [{"name": "acme", "audit_calendar": "every noon"}]}, "every noon"),
         case("in this order", schedule_freeze=[{"from": "2026-12-24", "until": "2026-12-01"}]),

@@ -131,9 +131,11 @@ def test_evomaintenances_log_is_taken_over_where_it_is_installed(team: Team) -> 
         "Hooks     : commit=1 db=0 api=0 mail=0\n"
     )
     team.host.write("/var/log/evomaintenance.log", record)
-    for expected in (1, 0):
-        run = team.play(PLAYBOOK, extra_vars={"tools_in_use_days": 1})
-        assert run.one(action="infogerance.perimeter.interventions_collect").result["added"] == expected
+    # Check mode says what would be new, and stores nothing.
+    for check, expected in ((True, (1, 0)), (False, (1, 0)), (True, (0, 1)), (False, (0, 1))):
+        run = team.play(PLAYBOOK, extra_vars={"tools_in_use_days": 1}, check=check)
+        done = run.one(action="infogerance.perimeter.interventions_collect").result
+        assert (done["added"], done["known"], done["changed"]) == (*expected, expected[0] > 0)
     assert [row["note"] for row in team.noted() if row["origin"] == "evomaintenance"] == ["Upgraded the database"]
 
 

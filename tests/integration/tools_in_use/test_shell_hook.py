@@ -17,8 +17,8 @@ PROMPT = ":~# "
 STUBBORN = '#!/bin/sh\\n[ $1 = begin ] || exit 0\\ntrap "" TERM\\nsleep 600\\n'
 
 
-def collect(team: Team) -> dict[str, object]:
-    run = team.play("infogerance.perimeter.tools_in_use")
+def collect(team: Team, **options: bool) -> dict[str, object]:
+    run = team.play("infogerance.perimeter.tools_in_use", **options)
     result: dict[str, object] = run.one(action="infogerance.perimeter.interventions_collect").result
     return result
 
@@ -70,8 +70,16 @@ def test_every_way_out_of_a_shell_becomes_one_intervention(team: Team) -> None:
     team.host.ssh("deploy", f"echo true | sudo {message}")
     with open_shell(team) as still_open:
         assert [name[-5:] for name in team.waiting()].count(".open") == 2
+        team.host.run(f"cp -a {SPOOL} /root/notes")
+        would = collect(team, check=True)
+        assert (would["added"], would["known"], would["removed"]) == (7, 0, 0)
         result = collect(team)
         assert (result["added"], result["running"], result["removed"]) == (7, 1, 7)
+        # As if they could not be removed: the ledger has them already, and check mode says so.
+        team.host.run(f"cp -a /root/notes/*.done {SPOOL}/; rm -r /root/notes")
+        would = collect(team, check=True)
+        assert (would["added"], would["known"]) == (0, 6)
+        assert collect(team)["removed"] == 6
         still_open.type("exit\r")
         still_open.expect(QUESTION)
         still_open.type("The last one\r")
