@@ -183,6 +183,7 @@ class CallbackModule(CallbackBase):
         self._about = {}
         self._before = {}
         self._gatekeeper = None
+        self._facts = None
         self._resolved = None
         self._decision = None
         self._targets = {}
@@ -248,7 +249,8 @@ class CallbackModule(CallbackBase):
         try:
             catalogue = loading.load(self.get_option("catalogue"))
             facts = self._inspection.run_facts(playbook, path, options)
-            resolved = resolution.resolve(catalogue, self._with_alerts(facts, playbook, extra_vars))
+            facts = self._facts = self._with_alerts(facts, playbook, extra_vars)
+            resolved = resolution.resolve(catalogue, facts)
         except (model.CatalogueError, resolution.ScopeError) as error:
             if self.get_option("ledger_error") == "block":
                 raise
@@ -313,7 +315,12 @@ class CallbackModule(CallbackBase):
         if not keeper.wanted:
             return
         self._gatekeeper = keeper
-        self._targets = {target.host: target for target in self._inspection.targets(playbook)}
+        targets = {target.host: target for target in self._inspection.targets(playbook)}
+        # Work on a host of somebody else's is that client's, too, whoever's play it is delegated from.
+        targets.update(
+            {target.host: target for target in self._inspection.delegates(playbook, context.CLIARGS, targets)}
+        )
+        self._targets = targets
         self._decision = keeper.decide(resolved, list(self._targets.values()), utc_now())
         body["gate"] = self._decision.as_dict()
         body["scope"]["contract"] = self._decision.contract(resolved.category.contract)
@@ -378,19 +385,43 @@ class CallbackModule(CallbackBase):
         raise SystemExit(EXIT_REFUSED)
 
     def _judge_later(self, hosts):
-        """Hosts that nobody knew of before: their clients are asked, too, before their play's first task."""
+        """Hosts that nobody knew of before: before their play's first task, their clients are asked, too."""
         if self._gatekeeper is None or self._resolved is None or self._decision is None or not hosts:
             return
-        known = {verdict.client for verdict in self._decision.verdicts}
-        fresh = [target for target in hosts if set(target.clients or (None,)) - known]
         self._targets.update({target.host: target for target in hosts})
-        if not fresh:
-            return
-        decision = self._gatekeeper.decide(self._resolved, list(self._targets.values()), utc_now())
+        try:
+            decision = self._decide_later(hosts)
+        except Exception as error:
+            if self.get_option("gate") != "block":
+                raise
+            self._refuse_unjudged(error)
         self._decision = decision
         if self._recorder is not None:
-            self._recorder.gate(decision.as_dict())
+            self._recorder.gate({**decision.as_dict(), "category": self._resolved.category.name})
         self._enforce()
+
+    def _decide_later(self, hosts):
+        """For the clients of these hosts; what was decided for others stands.
+
+        A client that is known is asked again: an exception may be for some of its hosts, or the catalogue for a group.
+        """
+        from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import resolution
+
+        groups = self._facts.host_groups.union(*(target.groups for target in hosts))
+        self._facts = dataclasses.replace(self._facts, host_groups=groups)
+        resolved = resolution.resolve(self._gatekeeper.catalogue, self._facts)
+        known = {verdict.client: verdict for verdict in self._decision.verdicts}
+        asked = {client for target in hosts for client in target.clients or (None,)}
+        if resolved.category.name != self._resolved.category.name and resolved.category.contract == "out":
+            # What is recorded as the run's category was true of its beginning.
+            self._resolved = resolved
+            asked.update(known)
+        decision = self._gatekeeper.decide(self._resolved, list(self._targets.values()), utc_now())
+        verdicts = [
+            verdict if verdict.client in asked or verdict.client not in known else known[verdict.client]
+            for verdict in decision.verdicts
+        ]
+        return dataclasses.replace(decision, verdicts=tuple(verdicts))
 
     def v2_playbook_on_stats(self, stats):
         recorder = self._recorder
@@ -489,20 +520,22 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play):
         recorder = self._recorder
-        if recorder is None:
+        if recorder is None and self._gatekeeper is None:
             return
         hosts = {host.get_name(): host for host in self._inspection.targeted_hosts(play)}
         fresh = []
         for name, host in hosts.items():
-            if name not in recorder.clients:
+            if name not in (recorder.clients if recorder is not None else self._targets):
                 target = self._targets.get(name)
                 if target is None and self._gatekeeper is not None:
                     target = self._inspection.target(play, host, list(hosts))
                     fresh.append(target)
                 owners = target.clients if target else self._inspection.host_clients(play, host, list(hosts))
-                recorder.host(name, owners)
+                if recorder is not None:
+                    recorder.host(name, owners)
         self._judge_later(fresh)
-        self._boundary()
+        if recorder is not None:
+            self._boundary()
 
     # Tasks
 

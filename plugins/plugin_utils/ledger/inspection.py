@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,6 +150,28 @@ def targets(playbook: Any) -> list[Target]:
         for name, host in hosts.items():
             if name not in found:
                 found[name] = target(play, host, list(hosts))
+    return list(found.values())
+
+
+def delegates(playbook: Any, options: Mapping[str, Any], known: Container[str]) -> list[Target]:
+    """Clients' hosts that are not `known`, to which a selected task is delegated by a name that is the same everywhere.
+
+    A name that differs from host to host has no value before the task. The inventory must know the host.
+    """
+    only, skip = list(options.get("tags") or ["all"]), list(options.get("skip_tags") or [])
+    found: dict[str, Target] = {}
+    for play in playbook.get_plays():
+        for task in _tasks(play):
+            name = task.delegate_to
+            if isinstance(name, str) and has_template(name):
+                name = _rendered(play, name)
+            if not isinstance(name, str) or name in known or name in found:
+                continue
+            host = play.get_variable_manager()._inventory.hosts.get(name)
+            if host is not None and task.evaluate_tags(only, skip, all_vars={}):
+                made = target(play, host, [name])
+                if made.clients:
+                    found[name] = made
     return list(found.values())
 
 

@@ -43,7 +43,7 @@ class Gatekeeper:
     ) -> None:
         self.mode = mode
         self._agreements = agreements
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._ledger = ledger
         self._emergency = gate.reason(emergency)
         self._third_party = third_party if isinstance(third_party, str) else None
@@ -61,7 +61,7 @@ class Gatekeeper:
             warnings.append(f"{gate.EMERGENCY_VARIABLE} gives no reason in words, so it counts for nothing")
         try:
             terms = terms_files.load(self._agreements)
-            terms_checks.check_categories(terms, self._catalogue)
+            terms_checks.check_categories(terms, self.catalogue)
         except TermsError as error:
             if resolved.category.contract == "out":
                 return Decision(self.mode, emergency=self._emergency, trouble=str(error), warnings=tuple(warnings))
@@ -95,7 +95,7 @@ class Gatekeeper:
             return {}
         try:
             with self._ledger.reading() as connection:
-                used = read_used(connection, client, terms, self._catalogue.categories)
+                used = read_used(connection, client, terms, self.catalogue.categories)
         except LedgerError as error:
             warnings.append(f"client {client}: what its agreements have used cannot be read. {error}")
             return {(client, item.id): None for item in counted}

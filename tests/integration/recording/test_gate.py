@@ -219,6 +219,65 @@ def test_a_client_met_only_during_the_run_is_asked_before_its_play(ground: Any) 
     assert ground.only()["outcome"] == "blocked"
 
 
+LATE = """
+- hosts: web1
+  gather_facts: false
+  vars: {infogerance_scope: migration}
+  tasks:
+    - ansible.builtin.add_host: {name: %s, groups: [%s], ansible_connection: local}
+- hosts: "{{ 'late' }}*"
+  gather_facts: false
+  tasks:
+    - ansible.builtin.file: {path: "{{ playbook_dir }}/did_run", state: touch, mode: "0600"}
+"""
+
+
+def test_a_late_host_of_a_known_client_is_held_against_what_was_agreed_for_its_hosts(ground: Any) -> None:
+    exception = {"reference": "contract 7", "category": "migration", "contract": "in", "hosts": ["web*"]}
+    environ = agreed(ground, acme={"exceptions": [exception]})
+    output = " ".join(ground.play(LATE % ("late_db1", "client_acme"), expect=77, **environ).split())
+    assert "exception contract 7: is not for host late_db1" in output
+    assert not ran(ground)
+    assert ground.only()["outcome"] == "blocked"
+
+
+def test_a_late_client_is_asked_although_nothing_can_be_recorded(ground: Any) -> None:
+    ground.write("state", "a file where the directory should be")
+    environ = agreed(ground, acme={"agreements": [quote()]})
+    output = " ".join(ground.play(LATE % ("late1", "client_initech"), expect=77, **environ).split())
+    assert "client initech (late1)" in output
+    assert not ran(ground)
+
+
+def test_a_group_that_a_host_brings_during_the_run_may_make_it_another_kind_of_work(ground: Any) -> None:
+    rule = {"name": "farm", "category": "migration", "when": {"host_group": ["old_farm"]}}
+    path = ground.write("catalogue.yml", json.dumps({"version": 1, "extends": "builtin", "rules": [rule]}))
+    text = (LATE % ("late1", "client_acme, old_farm")).replace("  vars: {infogerance_scope: migration}\n", "")
+    output = " ".join(ground.play(text, expect=77, INFOGERANCE_PERIMETER_CATALOGUE=str(path), **BLOCK).split())
+    assert "Category migration" in output
+    assert "by the rule 'farm' (host_group old_farm)" in output
+    assert not ran(ground)
+
+
+def test_work_that_is_delegated_to_another_clients_host_needs_that_clients_agreement(ground: Any) -> None:
+    text = """
+- hosts: web1
+  gather_facts: false
+  vars: {infogerance_scope: migration, new_home: db1}
+  tasks:
+    - ansible.builtin.file: {path: "{{ playbook_dir }}/did_run", state: touch, mode: "0600"}
+      delegate_to: %s
+"""
+    environ = agreed(ground, acme={"agreements": [quote()]})
+    for name in ("db1", "'{{ new_home }}'"):
+        output = " ".join(ground.play(text % name, expect=77, **environ).split())
+        assert "client globex (db1)" in output
+        assert not ran(ground)
+    for name in ("localhost", "web2"):
+        ground.play(text % name, **environ)
+    assert ran(ground)
+
+
 ASSERT = """
 - hosts: web1
   gather_facts: false
