@@ -317,9 +317,7 @@ class CallbackModule(CallbackBase):
         self._gatekeeper = keeper
         targets = {target.host: target for target in self._inspection.targets(playbook)}
         # Work on a host of somebody else's is that client's, too, whoever's play it is delegated from.
-        targets.update(
-            {target.host: target for target in self._inspection.delegates(playbook, context.CLIARGS, targets)}
-        )
+        targets.update((one.host, one) for one in self._inspection.delegates(playbook, context.CLIARGS, targets))
         self._targets = targets
         self._decision = keeper.decide(resolved, list(self._targets.values()), utc_now())
         body["gate"] = self._decision.as_dict()
@@ -407,21 +405,18 @@ class CallbackModule(CallbackBase):
         """
         from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import resolution
 
+        if self._facts is None or self._gatekeeper is None or self._resolved is None or self._decision is None:
+            raise AssertionError
         groups = self._facts.host_groups.union(*(target.groups for target in hosts))
         self._facts = dataclasses.replace(self._facts, host_groups=groups)
         resolved = resolution.resolve(self._gatekeeper.catalogue, self._facts)
-        known = {verdict.client: verdict for verdict in self._decision.verdicts}
         asked = {client for target in hosts for client in target.clients or (None,)}
         if resolved.category.name != self._resolved.category.name and resolved.category.contract == "out":
             # What is recorded as the run's category was true of its beginning.
             self._resolved = resolved
-            asked.update(known)
+            asked.update(verdict.client for verdict in self._decision.verdicts)
         decision = self._gatekeeper.decide(self._resolved, list(self._targets.values()), utc_now())
-        verdicts = [
-            verdict if verdict.client in asked or verdict.client not in known else known[verdict.client]
-            for verdict in decision.verdicts
-        ]
-        return dataclasses.replace(decision, verdicts=tuple(verdicts))
+        return decision.after(self._decision, asked)
 
     def v2_playbook_on_stats(self, stats):
         recorder = self._recorder
@@ -534,8 +529,7 @@ class CallbackModule(CallbackBase):
                 if recorder is not None:
                     recorder.host(name, owners)
         self._judge_later(fresh)
-        if recorder is not None:
-            self._boundary()
+        self._boundary()
 
     # Tasks
 

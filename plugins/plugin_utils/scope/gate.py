@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -99,6 +99,11 @@ class Decision:
         if self.passed:
             return "passed"
         return {"block": "blocked", "warn": "warned"}.get(self.mode, "off")
+
+    def after(self, before: Decision, asked: Collection[str | None]) -> Decision:
+        """This decision for the clients that were asked again; for the others that were known, what `before` says."""
+        known = {verdict.client: verdict for verdict in before.verdicts if verdict.client not in asked}
+        return replace(self, verdicts=tuple(known.get(verdict.client, verdict) for verdict in self.verdicts))
 
     def contract(self, otherwise: str) -> str:
         """The run's contract: out of contract as soon as it is so for one client."""

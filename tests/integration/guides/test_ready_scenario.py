@@ -71,7 +71,10 @@ def test_the_scenario_runs_from_an_empty_directory(module_hosts: Any, project: P
         done = molecule(project, "test", "-s", "access", image=image, port=port)
     finally:
         subprocess.run(
-            ["podman", "rm", "--force", f"perimeter-molecule-{port}"], env=environment(), capture_output=True
+            ["podman", "rm", "--force", f"perimeter-molecule-{port}"],
+            env=environment(),
+            capture_output=True,
+            check=False,
         )
     assert done.returncode == 0, done.stdout[-20000:]
     # Molecule calls a run a success that met no host.
