@@ -5,8 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 # Makes the collection importable by its full name without Ansible, whose import costs more than most work here.
 _BOOTSTRAP = """
@@ -20,8 +26,40 @@ importlib.import_module(sys.argv[2]).main()
 """
 
 
+@dataclass(frozen=True)
+class Running:
+    """Such a process, and what it says, as bytes."""
+
+    process: subprocess.Popen[bytes]
+    answers: IO[bytes]
+
+
 def command(module: str) -> list[str]:
     """The command line that calls main() of the module `module` of this package."""
     # -P: nothing that lies in the current directory is imported.
     full = f"{__package__}.{module}"
     return [sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(__file__).parents[3]), full]
+
+
+@contextlib.contextmanager
+def running(module: str, request: Any, *, own_session: bool = False) -> Iterator[Running]:
+    """Start it with a request as JSON on its standard input; at the end of the block it is killed, whatever it does.
+
+    own_session: a signal to the terminal's processes does not reach it.
+    """
+    with subprocess.Popen(
+        command(module),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=own_session,
+    ) as process:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(request).encode())
+                process.stdin.close()
+            yield Running(process, process.stdout)
+        finally:
+            process.kill()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,35 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger impor
 if TYPE_CHECKING:
     from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 
-_PAGE = 20_000
+# Rows of a page lie in the processor's cache; a bigger one is slower.
+_PAGE = 4_000
+# The walk's columns and order.
+_ROWS, _ORDER = verification.WALK.split(" ORDER BY ")
+
+Place = tuple[str, int]
+
+
+def pages(
+    ledger: Ledger, after: Place | None = None, up_to: Place | None = None, page: int = _PAGE
+) -> Iterator[list[Any]]:
+    """The walk's rows as plain tuples, each page in a transaction of its own. A place is a row's (writer, number).
+
+    after, up_to: the places between which the rows are, the latter included; None: from the first one, to the last.
+    """
+    while True:
+        bounds = [("(writer, seq) > (?, ?)", after), ("(writer, seq) <= (?, ?)", up_to)]
+        where = " AND ".join(text for text, place in bounds if place)
+        values = [value for _text, place in bounds if place for value in place]
+        with ledger.reading() as connection:
+            connection.row_factory = None
+            rows = connection.execute(
+                f"{_ROWS} WHERE {where or 'true'} ORDER BY {_ORDER} LIMIT {page}", values
+            ).fetchall()
+        if rows:
+            yield rows
+        if len(rows) < page:
+            return
+        after = rows[-1][:2]
 
 
 class PagedConnection:
@@ -26,19 +55,6 @@ class PagedConnection:
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Iterable[Any]:
         """The walk over all rows page by page; any other statement at once."""
         if sql == verification.WALK:
-            return self._walk()
+            return itertools.chain.from_iterable(pages(self._ledger, page=self._page))
         with self._ledger.reading() as connection:
             return connection.execute(sql, tuple(parameters)).fetchall()
-
-    def _walk(self) -> Iterator[Any]:
-        # By the columns of the index that the walk is ordered by.
-        sql = verification.WALK.replace(
-            " ORDER BY writer, seq", " WHERE (writer, seq) > (?, ?) ORDER BY writer, seq LIMIT ?"
-        )
-        with self._ledger.reading() as connection:
-            page = connection.execute(f"{verification.WALK} LIMIT ?", (self._page,)).fetchall()
-        while page:
-            yield from page
-            last = page[-1]
-            with self._ledger.reading() as connection:
-                page = connection.execute(sql, (last["writer"], last["seq"], self._page)).fetchall()

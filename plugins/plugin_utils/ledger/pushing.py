@@ -13,11 +13,9 @@ by it: the file keeps every row, and the next push asks the shared ledger how fa
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
@@ -126,27 +124,13 @@ def _keep(ledger: Ledger, target: str, items: Sequence[Acknowledged], result: Pu
 
 def _messages(request: Mapping[str, Any], deadline: float) -> Iterator[dict[str, Any]]:
     """What the other process says, until it ends or the deadline comes."""
-    with subprocess.Popen(
-        interpreter.command("delivery_process"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        if process.stdin is None or process.stdout is None:
-            raise AssertionError
-        try:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(json.dumps(request).encode())
-                process.stdin.close()
-            answers = process.stdout.fileno()
-            buffer = b""
-            while (left := deadline - time.monotonic()) > 0 and select.select([answers], [], [], left)[0]:
-                data = os.read(answers, 65536)
-                if not data:
-                    return
-                *lines, buffer = (buffer + data).split(b"\n")
-                for line in lines:
-                    yield json.loads(line)
-        finally:
-            process.kill()
+    with interpreter.running("delivery_process", request, own_session=True) as running:
+        answers = running.answers.fileno()
+        buffer = b""
+        while (left := deadline - time.monotonic()) > 0 and select.select([answers], [], [], left)[0]:
+            data = os.read(answers, 65536)
+            if not data:
+                return
+            *lines, buffer = (buffer + data).split(b"\n")
+            for line in lines:
+                yield json.loads(line)

@@ -14,24 +14,22 @@ import contextlib
 import itertools
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import interpreter, record, verification
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import (
+    interpreter,
+    paged,
+    record,
+    verification,
+)
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.paged import Place
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
 
 # Fewer rows than this are checked before another interpreter has started.
 WORTH = 50_000
 _MOST = 16
-# Rows of a page lie in the processor's cache; a bigger one is slower.
-_PAGE = 4_000
-# The walk's columns and order; a place in it is (writer, seq).
-_PLACED, _ORDER = verification.WALK.split(" ORDER BY ")
-
-Place = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,9 @@ def unbroken(
     parts = parts_of(ledger, count, WORTH if worth is None else worth) if count > 1 else []
     if len(parts) < 2:
         return None
-    with contextlib.ExitStack() as running:
-        started = [running.enter_context(_process(ledger, part)) for part in parts]
-        told = [_answer(process) for process in started]
+    with contextlib.ExitStack() as kept:
+        started = [kept.enter_context(_running(ledger, part)) for part in parts]
+        told = [_answer(running) for running in started]
     whole = [answer for answer in told if answer is not None]
     if len(whole) < len(parts):
         return None
@@ -83,29 +81,14 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextlib.contextmanager
-def _process(ledger: Ledger, part: Part) -> Iterator[subprocess.Popen[str]]:
+def _running(ledger: Ledger, part: Part) -> contextlib.AbstractContextManager[interpreter.Running]:
     request = {"path": str(ledger.path), "timeout": ledger.timeout, "after": part.after, "up_to": part.up_to}
-    with subprocess.Popen(
-        interpreter.command("verification_parts"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            if process.stdin is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.write(json.dumps(request))
-                    process.stdin.close()
-            yield process
-        finally:
-            process.kill()
+    return interpreter.running("verification_parts", request)
 
 
-def _answer(process: subprocess.Popen[str]) -> dict[str, Any] | None:
-    text = process.stdout.read() if process.stdout is not None else ""
-    return json.loads(text) if text and process.wait() == 0 else None
+def _answer(running: interpreter.Running) -> dict[str, Any] | None:
+    text = running.answers.read()
+    return json.loads(text) if text and running.process.wait() == 0 else None
 
 
 def parts_of(ledger: Ledger, count: int, worth: int) -> list[Part]:
@@ -149,7 +132,7 @@ def checked(ledger: Ledger, part: Part) -> dict[str, Any] | None:
     heads: dict[str, str] = {}
     last: dict[str, int] = {}
     link = record.link
-    for page in _pages(ledger, part):
+    for page in paged.pages(ledger, part.after, part.up_to):
         for whose, seq, uid, run_id, kind, at, host, body, previous, digest in page:
             if whose != writer:
                 if not isinstance(whose, str):
@@ -169,21 +152,3 @@ def checked(ledger: Ledger, part: Part) -> dict[str, Any] | None:
     if rows:
         heads[writer], last[writer] = head, wanted - 1
     return {"rows": rows, "heads": heads, "last": last}
-
-
-def _pages(ledger: Ledger, part: Part) -> Iterator[list[Any]]:
-    """The part's rows in short transactions: while one is open, no run can commit."""
-    after = part.after
-    while True:
-        bounds = [("(writer, seq) > (?, ?)", after), ("(writer, seq) <= (?, ?)", part.up_to)]
-        where = " AND ".join(text for text, place in bounds if place)
-        values = [value for _text, place in bounds if place for value in place]
-        sql = f"{_PLACED} WHERE {where or 'true'} ORDER BY {_ORDER} LIMIT {_PAGE}"
-        with ledger.reading() as connection:
-            connection.row_factory = None
-            page = connection.execute(sql, values).fetchall()
-        if page:
-            yield page
-        if len(page) < _PAGE:
-            return
-        after = page[-1][:2]
