@@ -46,6 +46,7 @@ __all__ = [
     "policy_of",
     "reconciled",
     "run",
+    "today",
     "unknown_options",
 ]
 
@@ -61,7 +62,7 @@ class Kind:
     name = ""
     #: Kinds of entries that are watched and let nobody in by themselves.
     plumbing: Sequence[str] = ()
-    #: Notes moves while a change is armed; see rollback.Journal.
+    #: Notes moves while a change is armed; see journal.Journal.
     journal = Journal()
 
     def declare(self) -> Sequence[Declared]:
@@ -150,7 +151,7 @@ def policy_of(params: dict[str, Any]) -> Policy:
         if departed.setdefault(row["person"], since) != since:
             raise InvalidEntry(row["person"], "departed", "has two dates: %s and %s" % (departed[row["person"]], since))
     return Policy(
-        today=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        today=today(),
         obsolete=params["obsolete"],
         grace=params["grace"],
         adopt=params["adopt"],
@@ -352,6 +353,11 @@ def _diff(name: str, made: Plan) -> dict[str, Any]:
         "before": "".join(line + "\n" for line in before),
         "after": "".join(line + "\n" for line in after),
     }
+
+
+def today() -> str:
+    """The day in UTC, as in 2026-11-26."""
+    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
 
 
 def stamp() -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from .account_database import Account, AccountDatabase, ToolFailed
 from .account_entries import DeclaredAccounts, Manage, Ways, declare, last_admin, parse_manage
 from .account_report import access, names_account, not_controlled, opens, problems, readable
 from .connection import Connection, connecting_key, current
-from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments, unknown_options
+from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments, today, unknown_options
 from .journal import Touched
 from .key_files import KeyFile, read_key_file
 from .parked import owned_files
@@ -72,7 +71,7 @@ def arguments() -> dict[str, Any]:
 def make(params: dict[str, Any]) -> tuple[SshAccounts, StateDirectory]:
     """The kind for the spine."""
     state = StateDirectory(params["state_directory"])
-    return SshAccounts(params, state, datetime.datetime.now(datetime.timezone.utc).date().isoformat()), state
+    return SshAccounts(params, state, today()), state
 
 
 def which_entry(params: Mapping[str, Any]) -> str:

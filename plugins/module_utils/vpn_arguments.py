@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from .entry_point_module import Kind, policy_arguments, unknown_options
+from .entry_point_module import Kind, policy_arguments, today, unknown_options
 from .state_directory import DEFAULT_ROOT, StateDirectory
 
 __all__ = ["arguments", "info_arguments", "make", "pki_arguments", "server_arguments", "which_entry"]
@@ -71,7 +70,7 @@ def make(params: dict[str, Any]) -> tuple[Kind, StateDirectory]:
     if params["pki"]["backend"] == "wireguard":
         from .wireguard_peers import WireGuardPeers
 
-        return WireGuardPeers(params, state, datetime.datetime.now(datetime.timezone.utc).date().isoformat()), state
+        return WireGuardPeers(params, state, today()), state
     from .vpn_certificates import VpnCertificates
 
     return VpnCertificates(params, state), state

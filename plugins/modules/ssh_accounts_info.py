@@ -112,12 +112,10 @@ archives:
       archive: /var/lib/infogerance-perimeter/archive/ssh_accounts/bob.20261123T213820Z.0
 """
 
-import datetime
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.account_adoption import as_declared
-from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import ServerProblem
+from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import ServerProblem, today
 from ansible_collections.infogerance.perimeter.plugins.module_utils.ssh_accounts import SshAccounts
 from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory, StateError
 
@@ -131,9 +129,8 @@ def main():
         supports_check_mode=True,
     )
     state = StateDirectory(module.params["state_directory"])
-    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     params = dict(module.params, protect=[], keep_groups=[], restore=[])
-    kind = SshAccounts(params, state, today)
+    kind = SshAccounts(params, state, today())
     try:
         entries = kind.observe()
         names = [entry.entry for entry in entries if entry.kind == "ssh_account"]

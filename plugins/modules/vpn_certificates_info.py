@@ -150,11 +150,9 @@ index:
   sample: {lines: 4, live: 3, revoked: 1, expired: 0}
 """
 
-import datetime
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import ServerProblem
+from ansible_collections.infogerance.perimeter.plugins.module_utils.entry_point_module import ServerProblem, today
 from ansible_collections.infogerance.perimeter.plugins.module_utils.reconcile import InvalidEntry
 from ansible_collections.infogerance.perimeter.plugins.module_utils.state_directory import StateDirectory, StateError
 from ansible_collections.infogerance.perimeter.plugins.module_utils.vpn_arguments import info_arguments
@@ -176,8 +174,7 @@ def main():
         disable_by="auto",
     )
     if params["pki"]["backend"] == "wireguard":
-        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-        kind: VpnCertificates | WireGuardPeers = WireGuardPeers(params, state, today)
+        kind: VpnCertificates | WireGuardPeers = WireGuardPeers(params, state, today())
     else:
         kind = VpnCertificates(params, state)
     try:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +17,8 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.life 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.policy import Recipient
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.statements import Query
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Readable
-
-Query = Callable[[str, tuple[Any, ...]], Sequence[sqlite3.Row]]
 
 _ROWS = "SELECT run_id, host, at, body FROM records WHERE kind = 'alert'"
 

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import judging, life, policy, rows, wording
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.life import Alert, Event, ToTell
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.messengers import Messenger, NotTold
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.statements import Query
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.speaking import Speaker
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wording import LANGUAGES
@@ -109,7 +110,7 @@ def _reading(ledger: Ledger) -> Any:
         yield lambda sql, parameters: connection.execute(sql, parameters).fetchall()
 
 
-def _decide(done: Watched, query: rows.Query, observed: Sequence[Observed], now: datetime) -> None:
+def _decide(done: Watched, query: Query, observed: Sequence[Observed], now: datetime) -> None:
     standing = rows.still_open(query, (one.host for one in observed))
     for one in observed:
         mine = {cause: alert for (host, cause), alert in standing.items() if host == one.host}

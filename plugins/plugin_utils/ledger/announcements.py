@@ -6,20 +6,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record, statements
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.statements import Query
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Readable
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import Announcement, Terms, ThirdParty
-
-Query = Callable[[str, tuple[Any, ...]], Sequence[sqlite3.Row]]
-
-_ROWS = "SELECT run_id, at, body FROM records WHERE kind = 'announcement'"
 
 
 def of_register(terms: Terms) -> list[dict[str, Any]]:
@@ -57,30 +52,15 @@ def identity(one: Mapping[str, Any]) -> str:
 
 def news(query: Query, announced: Iterable[Mapping[str, Any]], now: datetime, by: str) -> list[Entry]:
     """The rows to add: those that the ledger does not have, or has with other facts."""
-    made = []
-    for one in announced:
-        number = identity(one)
-        known = query(f"{_ROWS} AND run_id = ? ORDER BY id", (number,))
-        body = record.clean(one)
-        if known:
-            last = json.loads(known[-1]["body"])
-            last.pop("recorded_by", None)
-            if last == body:
-                continue
-        uid = f"announcement:{number}:{len(known)}"
-        made.append(Entry(uid, number, record.ANNOUNCEMENT, record.stamp(now), {**body, "recorded_by": by}))
-    return made
+    return [
+        row for one in announced for row in statements.news(query, record.ANNOUNCEMENT, identity(one), one, now, by)
+    ]
 
 
 def read(connection: Readable, until: str, client: str | None = None) -> list[dict[str, Any]]:
     """Every announcement as it was last told before `until` (a stored stamp), with `id` and `recorded_at`, by start."""
     found: dict[str, dict[str, Any]] = {}
-    for row in connection.execute(f"{_ROWS} AND at < ? ORDER BY id", (until,)):
-        try:
-            body = json.loads(row["body"])
-        except ValueError:
-            # What somebody spoilt must not keep the rest from being read: `verify` names it.
-            continue
+    for row, body in statements.read(connection, record.ANNOUNCEMENT, until):
         if client is None or client in body["clients"]:
             found[str(row["run_id"])] = {**body, "id": row["run_id"], "recorded_at": row["at"]}
     return sorted(found.values(), key=lambda one: (one["starts"], one["third_party"], one["reference"]))

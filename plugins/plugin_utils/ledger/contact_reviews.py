@@ -6,19 +6,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record, statements
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.statements import Query
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Readable
-
-Query = Callable[[str, tuple[Any, ...]], Sequence[sqlite3.Row]]
-
-_ROWS = "SELECT run_id, at, body FROM records WHERE kind = 'contact_review'"
 
 
 def news(query: Query, client: str, reviews: Sequence[Mapping[str, Any]], now: datetime, by: str) -> list[Entry]:
@@ -27,15 +22,8 @@ def news(query: Query, client: str, reviews: Sequence[Mapping[str, Any]], now: d
     reviews: `contact` (a name, None for the whole page), `reviewed_on` and `due` (plain days) of each.
     """
     number = hashlib.sha256(f"contacts\n{client}".encode("utf-8", "replace")).hexdigest()[:32]
-    known = query(f"{_ROWS} AND run_id = ? ORDER BY id", (number,))
-    body = record.clean({"clients": [client], "reviews": list(reviews)})
-    if known:
-        last = json.loads(known[-1]["body"])
-        last.pop("recorded_by", None)
-        if last == body:
-            return []
-    uid = f"contact_review:{number}:{len(known)}"
-    return [Entry(uid, number, record.CONTACT_REVIEW, record.stamp(now), {**body, "recorded_by": by})]
+    facts = {"clients": [client], "reviews": list(reviews)}
+    return statements.news(query, record.CONTACT_REVIEW, number, facts, now, by)
 
 
 def read(connection: Readable, until: str, client: str | None, today: date) -> list[dict[str, Any]]:
@@ -44,12 +32,7 @@ def read(connection: Readable, until: str, client: str | None, today: date) -> l
     overdue: those of the reviews that were to be made again before `today`.
     """
     found: dict[str, dict[str, Any]] = {}
-    for row in connection.execute(f"{_ROWS} AND at < ? ORDER BY id", (until,)):
-        try:
-            body = json.loads(row["body"])
-        except ValueError:
-            # What somebody spoilt must not keep the rest from being read: `verify` names it.
-            continue
+    for _row, body in statements.read(connection, record.CONTACT_REVIEW, until):
         (name,) = body["clients"]
         if client in (None, name):
             late = [each for each in body["reviews"] if each["due"] < today.isoformat()]
