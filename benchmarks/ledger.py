@@ -170,7 +170,7 @@ def readers(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     figures = [
         _figure("monthly report of one client, as a table", seen["table"], "s", at_most=1.0),
         _figure("the same with CSV and JSON", seen["report"], "s", at_most=1.0),
-        _figure("the same with the HTML page and its plots, too", seen["page"], "s"),
+        _figure("the same with HTML, CSV and JSON", seen["page"], "s", at_most=1.0),
         _figure("verify", [rows / seconds for seconds in seen["verify"]], "rows a second", at_least=100_000),
         _figure("size", [size / rows], "bytes a row"),
         _figure("size", [size / million.INTERVENTIONS], "bytes an intervention"),
