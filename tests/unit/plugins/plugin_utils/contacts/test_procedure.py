@@ -220,7 +220,7 @@ def test_a_review_that_is_overdue_is_asked_about_in_the_clients_report(tmp_path)
     assert questions == [
         [{"client": "acme", "contact": "Jeanne <b>", "reviewed_on": "2026-03-01", "due": "2026-08-28"}]
     ]
-    assert "Ces contacts n’ont pas été relus à temps." in text
+    assert "Ces contacts n\u2019ont pas été relus à temps." in text
     assert "28/08/2026" in text
     assert "Jeanne <b>" not in text
     # Later the page itself is due, too; before anything was told there is nothing to say.
