@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.clients import clients_of
+
 DOCUMENTATION = r"""
 name: departure_summary
 short_description: What a departure's run found on all hosts, as one summary
@@ -27,6 +29,11 @@ options:
     type: list
     elements: str
     required: true
+  left_out:
+    description: Hosts that the run was kept from, by a limit.
+    type: list
+    elements: str
+    default: []
   person:
     description: The person.
     type: str
@@ -51,18 +58,26 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(hosts), one row a host with C(state) - V(proved), V(open), V(planned), V(unreachable) or V(failed) -, C(closed),
-      C(left), C(kept) and C(unseen).
+    - C(hosts), one row a host with C(clients), C(closed), C(left), C(kept), C(unseen), and C(state) - V(proved), V(open),
+      V(planned), V(unreachable), V(failed) or V(left_out).
     - C(complete) is true when every host is C(proved), and C(lines) tells it all for a terminal.
   type: dict
 """
 
 
 def departure_summary(
-    variables: Mapping[str, Any], hosts: Sequence[str], person: str, since: str, today: str
+    variables: Mapping[str, Any],
+    hosts: Sequence[str],
+    person: str,
+    since: str,
+    today: str,
+    left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
     """One row a host, in the order of the names."""
     rows = [_row(str(host), variables.get(host) or {}, planned=since > today) for host in sorted(hosts)]
+    rows += [
+        {**_row(str(host), variables.get(host) or {}, planned=False), "state": "left_out"} for host in sorted(left_out)
+    ]
     complete = bool(rows) and all(row["state"] == "proved" for row in rows)
     lines = [f"{person}, first day without access {since}: " + _counted(rows)]
     for row in rows:
@@ -112,7 +127,7 @@ def _row(host: str, kept: Mapping[str, Any], *, planned: bool) -> dict[str, Any]
     ]
     return {
         "host": host,
-        "client": kept.get("infogerance_client"),
+        "clients": clients_of(kept.get("infogerance_client"), [str(name) for name in kept.get("group_names") or ()]),
         "state": state,
         "fault": str(fault) if fault else None,
         "closed": closed,

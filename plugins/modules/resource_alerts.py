@@ -151,7 +151,7 @@ alerts:
   type: list
   elements: dict
 events:
-  description: What happened now - C(opened), C(raised), C(overdue) or C(closed).
+  description: What happened now - C(opened), C(raised), C(overdue), C(closed) or C(reopened).
   returned: success
   type: list
   elements: dict

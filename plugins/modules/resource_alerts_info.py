@@ -82,6 +82,7 @@ alerts:
       opened_at: "2026-11-25T22:42:28.104925Z"
       overdue_at: null
       reminders: 0
+      reopened: 0
       state: open
       told: []
       unit: "%"

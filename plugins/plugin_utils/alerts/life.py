@@ -1,14 +1,14 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An alert's life, from the rows that tell it: opened once, told, answered, overdue, closed. Pure."""
+"""An alert's life, from the rows that tell it: opened once, told, answered, overdue, closed, back again. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.judging import Judgement
@@ -17,7 +17,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.polic
     Policy,
     Recipient,
 )
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import stamp
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import clean, stamp
 
 OPENED = "opened"
 RAISED = "raised"
@@ -25,10 +25,13 @@ TOLD = "told"
 ANSWERED = "answered"
 OVERDUE = "overdue"
 CLOSED = "closed"
+REOPENED = "reopened"
 # What an overdue alert proposes for work on it.
 INACTION = "inaction_despite_reminders"
 # An alert that nobody handles for a year has hundreds of reminders: the last ones tell enough.
 _EVIDENCE = 40
+# Whom a notice did not reach is told so long afterwards that something is over; later it is no news.
+OWED = timedelta(days=7)
 
 
 @dataclass
@@ -36,7 +39,8 @@ class Alert:
     """One episode: a host and a cause, from opening to closing. Stamps are stored ones.
 
     deadline: by when it should be handled. told: who, when, by which means, on which occasion. overdue_at: since when
-    it counts as inaction; an answer takes that back. value, limit: when it was opened, raised or closed.
+    it counts as inaction; an answer takes that back. value, limit: when it was opened, raised or closed. answers: in
+    the order in which they were given. occasion: the last one on which its recipients were to be told.
     """
 
     id: str
@@ -56,6 +60,9 @@ class Alert:
     overdue_count: int = 0
     closed_at: str | None = None
     closed_because: str | None = None
+    closings: int = 0
+    reopened: int = 0
+    occasion: str = OPENED
     events: int = 0
 
     @property
@@ -101,6 +108,7 @@ class Alert:
             "reminders": self.reminders,
             "answers": [dict(row) for row in self.answers],
             "overdue_at": self.overdue_at,
+            "reopened": self.reopened,
             "closed_at": self.closed_at,
             "closed_because": self.closed_because,
         }
@@ -117,7 +125,7 @@ class Event:
 
 @dataclass(frozen=True)
 class ToTell:
-    """Who is told of an alert. occasion: `opened`, `raised-3`, `reminder-1`, `overdue-1` or `closed`."""
+    """Who is told of an alert. occasion: `opened`, `raised-3`, `reminder-1`, `overdue-1`, `closed` or `reopened-1`."""
 
     alert: Alert
     occasion: str
@@ -152,23 +160,37 @@ def fold(rows: Iterable[Mapping[str, Any]]) -> list[Alert]:
 def apply(alert: Alert, event: str, at: str, body: Mapping[str, Any]) -> None:
     """What one row makes of an alert."""
     alert.events += 1
-    if event in (OPENED, RAISED, CLOSED):
+    if event in (OPENED, RAISED, CLOSED, REOPENED):
         alert.value, alert.unit = body.get("value"), str(body.get("unit") or "")
         alert.limit, alert.detail = body.get("limit"), dict(body.get("detail") or {})
     if event == RAISED:
         alert.criticality, alert.deadline = str(body["criticality"]), str(body["deadline"])
+        alert.occasion = f"raised-{alert.events}"
     elif event == TOLD:
         alert.told.append(
             {"at": at, **{key: body.get(key) for key in ("who", "address", "means", "where", "language", "occasion")}}
         )
+        if _reminds(alert.told[-1]):
+            alert.occasion = str(body["occasion"])
     elif event == ANSWERED:
-        alert.answers.append({"at": at, **{key: body.get(key) for key in ("by", "note", "until", "recorded_by")}})
-        alert.overdue_at = None
+        answer = {"at": at, **{key: body.get(key) for key in ("by", "note", "until", "recorded_by")}}
+        alert.answers.append(answer)
+        # One that is recorded late was given before others, and says nothing about what came after it.
+        alert.answers.sort(key=lambda row: str(row["at"]))
+        if alert.answers[-1] is answer:
+            alert.overdue_at = None
     elif event == OVERDUE:
         alert.overdue_at = at
         alert.overdue_count += 1
+        alert.occasion = f"overdue-{alert.overdue_count}"
     elif event == CLOSED:
         alert.closed_at, alert.closed_because = at, str(body.get("because") or "over")
+        alert.closings += 1
+        alert.occasion = CLOSED if alert.closings == 1 else f"{CLOSED}-{alert.closings}"
+    elif event == REOPENED:
+        alert.closed_at, alert.closed_because, alert.deadline = None, None, str(body["deadline"])
+        alert.reopened += 1
+        alert.occasion = f"{REOPENED}-{alert.reopened}"
 
 
 def steps(
@@ -179,13 +201,25 @@ def steps(
     policy: Policy,
     now: datetime,
 ) -> tuple[list[Event], ToTell | None]:
-    """What happens to a cause now. alert: the open one, None when there is none. It is brought up to date as well.
+    """What happens to a cause now. alert: its last one, None when there is none. It is brought up to date as well.
 
     The events are to be stored; whoever is told is stored by the caller, once it was done.
     """
     at = stamp(now)
+    bad = judgement.seen and judgement.level is not None and not judgement.gone
+    events: list[Event] = []
+    occasion: str | None = None
+    if alert is not None and alert.closed_at:
+        if not bad:
+            return [], owed(alert, policy, now)
+        deadline = _when_back(alert, policy, now)
+        if deadline is None:
+            alert = None
+        else:
+            events.append(_event(alert, REOPENED, at, {**_measured(judgement), "deadline": deadline}))
+            occasion = alert.occasion
     if alert is None:
-        if not judgement.seen or judgement.level is None or judgement.gone:
+        if not bad or judgement.level is None:
             return [], None
         deadline = stamp(now + policy.schedules[judgement.level].deadline)
         alert = Alert(
@@ -194,27 +228,41 @@ def steps(
         event = _event(
             alert, OPENED, at, {**_measured(judgement), "criticality": judgement.level, "deadline": deadline}
         )
-        return [event], ToTell(alert, "opened", policy.recipients)
+        return [event], ToTell(alert, alert.occasion, policy.recipients)
     if judgement.gone or (judgement.seen and judgement.level is None):
         event = _event(alert, CLOSED, at, {**_measured(judgement), "because": judgement.gone or "over"})
-        # Whoever was never told that it began need not hear that it is over.
-        knew = {(row["who"], row["address"]) for row in alert.told}
-        those = tuple(one for one in policy.recipients if (one.name, one.address) in knew)
-        return [event], ToTell(alert, "closed", those)
-    events: list[Event] = []
-    occasion: str | None = None
-    if judgement.seen and judgement.level is not None and _worse(judgement.level, alert.criticality):
+        return [event], owed(alert, policy, now)
+    if bad and judgement.level is not None and _worse(judgement.level, alert.criticality):
         deadline = min(alert.deadline, stamp(now + policy.schedules[judgement.level].deadline))
         body = {**_measured(judgement), "criticality": judgement.level, "deadline": deadline}
         events.append(_event(alert, RAISED, at, body))
-        occasion = f"raised-{alert.events}"
+        occasion = alert.occasion
     elif _reminder_due(alert, policy, now):
-        # Whom nothing could be told until now is told of the opening, whenever that is.
-        occasion = f"reminder-{alert.reminders + 1}" if alert.told else "opened"
+        occasion = f"reminder-{alert.reminders + 1}"
     if _is_inaction(alert, policy, now):
         events.append(_event(alert, OVERDUE, at, evidence(alert)))
-        occasion = f"overdue-{alert.overdue_count}"
-    return events, ToTell(alert, occasion, policy.recipients) if occasion else None
+        occasion = alert.occasion
+    if occasion is None:
+        return events, owed(alert, policy, now)
+    return events, ToTell(alert, occasion, policy.recipients)
+
+
+def owed(alert: Alert, policy: Policy, now: datetime) -> ToTell | None:
+    """Who is still to be told of the last occasion, such as after the mail server was away. None when nobody is."""
+    told = {(row["occasion"], row["who"], row["address"], row["means"]) for row in alert.told}
+    knew = {known[1:] for known in told}
+    if alert.closed_at:
+        if stamp(now - OWED) > alert.closed_at:
+            return None
+    elif _is_paused(alert, now):
+        return None
+    those = []
+    for one in policy.recipients:
+        known = (clean(one.name), clean(one.address), one.means)
+        # Whoever was never told that it began need not hear that it is over.
+        if (alert.occasion, *known) not in told and (known in knew or not alert.closed_at):
+            those.append(one)
+    return ToTell(alert, alert.occasion, tuple(those)) if those else None
 
 
 def evidence(alert: Alert) -> dict[str, Any]:
@@ -263,15 +311,36 @@ def _worse(level: str, than: str) -> bool:
     return CRITICALITIES.index(level) > CRITICALITIES.index(than)
 
 
+def _when_back(alert: Alert, policy: Policy, now: datetime) -> str | None:
+    """The deadline of an alert that is back before a reminder would have come; None when it is another one now."""
+    try:
+        closed, deadline = datetime.fromisoformat(str(alert.closed_at)), datetime.fromisoformat(alert.deadline)
+    except ValueError:
+        # What somebody spoilt; `verify` names it.
+        return None
+    if now - closed > policy.schedules[alert.criticality].reminder:
+        return None
+    # Neither forgotten nor held against anybody: the time for which it was over does not count.
+    return stamp(deadline + (now - closed))
+
+
 def _reminder_due(alert: Alert, policy: Policy, now: datetime) -> bool:
-    if not policy.recipients:
+    # Whom nothing could be told until now is told of the last occasion, whenever that is, and not reminded of it.
+    if not policy.recipients or not alert.told or _is_paused(alert, now):
         return False
-    last = max((str(row["at"]) for row in alert.told), default=None)
-    if last is None:
-        return True
-    if alert.answers and alert.answers[-1]["at"] >= last and stamp(now) < alert.effective_deadline:
-        return False
-    return stamp(now - policy.schedules[alert.criticality].reminder) >= last
+    return stamp(now - policy.schedules[alert.criticality].reminder) >= _last_asked(alert)
+
+
+def _is_paused(alert: Alert, now: datetime) -> bool:
+    """Whether the last answer stands: nobody was asked since, and its day has not come."""
+    answered = bool(alert.answers) and alert.answers[-1]["at"] >= _last_asked(alert)
+    return answered and stamp(now) < alert.effective_deadline
+
+
+def _last_asked(alert: Alert) -> str:
+    """When somebody was last told to do something. That it is over, or back, must not put the next reminder off."""
+    quiet = (CLOSED, REOPENED)
+    return max((str(row["at"]) for row in alert.told if not str(row["occasion"]).startswith(quiet)), default="")
 
 
 def _is_inaction(alert: Alert, policy: Policy, now: datetime) -> bool:

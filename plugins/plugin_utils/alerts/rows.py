@@ -36,11 +36,16 @@ def of_client(alerts: Iterable[Alert], client: str | None) -> list[Alert]:
     return [dataclasses.replace(alert, clients=[client]) for alert in alerts if client in alert.clients]
 
 
-def still_open(query: Query, hosts: Iterable[str]) -> dict[tuple[str, str], Alert]:
-    """(host, cause) to the open alert. query: runs a SELECT, of a transaction or of a connection that reads."""
+def last(query: Query, hosts: Iterable[str]) -> dict[tuple[str, str], Alert]:
+    """(host, cause) to its last alert. query: runs a SELECT, of a transaction or of a connection that reads."""
     wanted = json.dumps(sorted(set(hosts)))
     sql = f"{_ROWS} AND host IN (SELECT value FROM json_each(?)) ORDER BY id"  # noqa: S608 - our own text
-    return {(alert.host, alert.cause): alert for alert in _alerts(query(sql, (wanted,))) if not alert.closed_at}
+    return {(alert.host, alert.cause): alert for alert in _alerts(query(sql, (wanted,)))}
+
+
+def still_open(query: Query, hosts: Iterable[str]) -> dict[tuple[str, str], Alert]:
+    """As `last`, without those that are over."""
+    return {what: alert for what, alert in last(query, hosts).items() if not alert.closed_at}
 
 
 def _alerts(rows: Iterable[Any]) -> list[Alert]:
@@ -59,9 +64,12 @@ def _body(text: str) -> Any:
 def of_event(event: Event, at: datetime, by: str) -> Entry:
     """The row of something that happened to an alert. by: who ran it."""
     alert = event.alert
-    number = f"{event.event}:{alert.overdue_count}" if event.event == life.OVERDUE else event.event
-    if event.event == life.RAISED:
-        number = f"{event.event}:{alert.criticality}"
+    number = {
+        life.OVERDUE: f"{event.event}:{alert.overdue_count}",
+        life.RAISED: f"{event.event}:{alert.criticality}",
+        life.CLOSED: event.event if alert.closings == 1 else f"{event.event}:{alert.closings}",
+        life.REOPENED: f"{event.event}:{alert.reopened}",
+    }.get(event.event, event.event)
     return _entry(alert, number, at, {"event": event.event, "recorded_by": by, **event.body})
 
 
@@ -69,7 +77,7 @@ def of_telling(
     alert: Alert, occasion: str, recipient: Recipient, means: str, where: str, at: datetime, by: str
 ) -> Entry:
     """The row that says who was told, when, by which means, and where that can be found."""
-    who = hashlib.sha256(f"{recipient.name}\n{recipient.address}".encode("utf-8", "replace")).hexdigest()[:16]
+    who = hashlib.sha256(f"{recipient.name}\n{recipient.address}\n{means}".encode("utf-8", "replace")).hexdigest()[:16]
     body = {
         "event": life.TOLD,
         "cause": alert.cause,

@@ -111,24 +111,28 @@ def _reading(ledger: Ledger) -> Any:
 
 
 def _decide(done: Watched, query: Query, observed: Sequence[Observed], now: datetime) -> None:
-    standing = rows.still_open(query, (one.host for one in observed))
+    known = rows.last(query, (one.host for one in observed))
     for one in observed:
-        mine = {cause: alert for (host, cause), alert in standing.items() if host == one.host}
-        for judgement in judging.judge(one.readings, one.unread, one.measured, one.policy, mine):
-            alert = mine.get(judgement.cause)
+        mine = {cause: alert for (host, cause), alert in known.items() if host == one.host}
+        standing = {cause: alert for cause, alert in mine.items() if not alert.closed_at}
+        for judgement in judging.judge(one.readings, one.unread, one.measured, one.policy, standing):
+            alert = mine.pop(judgement.cause, None)
             events, telling = life.steps(one.host, one.clients, judgement, alert, one.policy, now)
             done.events += events
             if telling is not None:
                 done.tellings.append(telling)
-            alert = alert or (telling.alert if telling else None)
+            alert = events[0].alert if events else alert
             if alert is not None and not alert.closed_at:
                 done.alerts.append(alert)
+        # What is over and gone has no reading any more.
+        late = (life.owed(alert, one.policy, now) for alert in mine.values() if alert.closed_at)
+        done.tellings += [telling for telling in late if telling is not None]
 
 
 def lines(done: Watched, observed: Sequence[Observed]) -> list[str]:
     """What an operator reads on the terminal."""
     speaker = Speaker("en", UTC)
-    happened = {life.OPENED: 0, life.RAISED: 0, life.OVERDUE: 0, life.CLOSED: 0}
+    happened = {life.OPENED: 0, life.RAISED: 0, life.OVERDUE: 0, life.CLOSED: 0, life.REOPENED: 0}
     for event in done.events:
         happened[event.event] += 1
     said = [

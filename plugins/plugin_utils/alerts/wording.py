@@ -14,7 +14,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts.polic
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.speaking import Speaker
 
 # In this order in a notice: what is worst comes first.
-OCCASIONS = ("overdue", "raised", "opened", "reminder", "closed")
+OCCASIONS = ("overdue", "raised", "opened", "reopened", "reminder", "closed")
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ def messages(tellings: Sequence[ToTell], speakers: Mapping[str, Speaker], provid
 def _text(speaker: Speaker, about: Sequence[tuple[Alert, str]], provider: str) -> str:
     lines = [speaker.word("notice_greeting"), ""]
     for kind in OCCASIONS:
-        those = [alert for alert, occasion in about if occasion.partition("-")[0] == kind]
+        those = [alert for alert, occasion in about if _kind(occasion) == kind]
         if not those:
             continue
         lines.append(speaker.word(f"notice_{kind}"))
         for alert in sorted(those, key=lambda one: (one.host, one.cause)):
             lines.append("- " + line(speaker, alert.as_dict(), with_deadline=kind != "closed"))
         lines.append("")
-    if any(occasion != "closed" for _alert, occasion in about):
+    if any(_kind(occasion) != "closed" for _alert, occasion in about):
         lines += [speaker.word("notice_ask"), ""]
     return "\n".join([*lines, provider or speaker.word("notice_sign"), ""])
 
@@ -94,5 +94,8 @@ def value(speaker: Speaker, alert: Mapping[str, Any], number: float | None = Non
 
 def occasion_of(speaker: Speaker, occasion: str) -> str:
     """An occasion in words."""
-    kind, _dash, number = occasion.partition("-")
-    return speaker.word(f"alert_occasion_{kind}", number=number)
+    return speaker.word(f"alert_occasion_{_kind(occasion)}", number=occasion.partition("-")[2])
+
+
+def _kind(occasion: str) -> str:
+    return occasion.partition("-")[0]

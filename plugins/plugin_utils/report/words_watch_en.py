@@ -55,11 +55,13 @@ WORDS: Mapping[str, str] = {
     "alert_occasion_reminder": "reminder {number}",
     "alert_occasion_overdue": "overdue despite reminders",
     "alert_occasion_closed": "end of the alert",
+    "alert_occasion_reopened": "back again",
     "alert_means_email": "e-mail",
     "alert_means_file": "notice written",
     "notice_subject": "Your servers: {count} alert(s)",
     "notice_greeting": "Dear client,",
     "notice_opened": "A limit was reached:",
+    "notice_reopened": "It is back, so soon that it goes on; the time for which it was over does not count:",
     "notice_raised": "What you were told of has become critical:",
     "notice_reminder": "We remind you of what is still waiting for you:",
     "notice_overdue": "The deadline has passed and our reminders had no answer. "

@@ -55,11 +55,13 @@ WORDS: Mapping[str, str] = {
     "alert_occasion_reminder": "relance {number}",
     "alert_occasion_overdue": "en retard malgré relances",
     "alert_occasion_closed": "fin de l'alerte",
+    "alert_occasion_reopened": "de retour",
     "alert_means_email": "courriel",
     "alert_means_file": "avis écrit",
     "notice_subject": "Vos serveurs : {count} alerte(s)",
     "notice_greeting": "Madame, Monsieur,",
     "notice_opened": "Un seuil est atteint :",
+    "notice_reopened": "C'est revenu, si tôt que l'alerte continue ; le temps d'accalmie n'est pas compté :",
     "notice_raised": "Ce que nous vous avions signalé est devenu critique :",
     "notice_reminder": "Nous vous rappelons ce qui attend toujours d'être traité :",
     "notice_overdue": "Le délai est passé et nos relances sont restées sans réponse. "

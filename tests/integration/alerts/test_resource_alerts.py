@@ -161,13 +161,21 @@ class Watch:
             ],
             "resource_alerts_directory": str(self.notices),
         }
+        self.inventory: dict[str, Any] = {}
         self.environment = {
             "ANSIBLE_CALLBACKS_ENABLED": "infogerance.perimeter.intervention,record_results",
             "INFOGERANCE_PERIMETER_LEDGER": str(self.ledger),
         }
 
-    def run(self, playbook: Any = PLAYBOOK, **more: Any) -> Any:
-        return self.playbook([self.server], playbook, extra_vars={**self.variables, **more}, extra_env=self.environment)
+    def run(self, playbook: Any = PLAYBOOK, *, arguments: tuple[str, ...] = (), **more: Any) -> Any:
+        return self.playbook(
+            [self.server],
+            playbook,
+            extra_vars={**self.variables, **more},
+            extra_env=self.environment,
+            arguments=arguments,
+            inventory_vars=self.inventory,
+        )
 
     def round(self) -> dict[str, Any]:
         run = self.run()
@@ -237,6 +245,24 @@ def test_from_a_full_disk_to_inaction_and_the_gate_and_back(ansible_playbook, se
     assert last["alerts"] == []
     verify = watch.task("infogerance.perimeter.ledger_verify", {})
     assert verify.rc == 0, verify.stdout
+
+
+def test_a_limited_run_tells_and_a_host_that_is_away_does_not_silence_what_is_known(ansible_playbook, server, tmp_path):
+    watch = Watch(ansible_playbook, server, tmp_path)
+    server.run("head -c 8300000 /dev/zero > /srv/data/full")
+    limited = watch.run(arguments=("--limit", server.name))
+    assert limited.rc == 0, limited.stdout + limited.stderr
+    told = limited.one(action=PLAYBOOK).result["told"]
+    assert [row["occasion"] for row in told] == ["opened", "opened"]
+    # A port where nothing listens: the only host, and so all of them, is away.
+    watch.inventory = {"ansible_port": 1}
+    away = watch.run()
+    assert away.rc != 0
+    round_ = away.one(action=PLAYBOOK).result
+    assert round_["events"] == []
+    assert f"not measured: {server.name}" in " ".join(away.stdout.split())
+    watch.inventory = {}
+    assert watch.round()["events"] == []
 
 
 def test_check_mode_stores_nothing_and_tells_nobody_and_one_hosts_slip_is_named(ansible_playbook, server, tmp_path):

@@ -104,6 +104,26 @@ def test_a_host_that_cannot_be_reached_is_named_and_nothing_is_called_complete(f
     assert not fleet.opens(fleet.first, "bob")
 
 
+def test_a_limited_run_proves_what_it_looked_at_and_tells_what_it_did_not(fleet, ansible_playbook, tmp_path):
+    folder = tmp_path / "out"
+    variables = {**fleet.variables, "departure_directory": str(folder)}
+    limit = ("--limit", fleet.second.name)
+    run = ansible_playbook(fleet.hosts, PLAYBOOK, extra_vars=variables, arguments=limit)
+    assert run.rc == 0, run.stdout + run.stderr
+    summary = _summary(folder)
+    states = {row["host"]: row["state"] for row in summary["hosts"]}
+    assert states == {fleet.first.name: "left_out", fleet.second.name: "proved"}
+    assert summary["complete"] is False
+    assert f"{fleet.first.name}: left_out" in run.stdout
+    assert not fleet.opens(fleet.second, "bob")
+    assert fleet.opens(fleet.first, "bob")
+    # Whoever is limited to a host that is away hears of it, too.
+    fleet.second.run("pkill -x sshd; rm -f /usr/sbin/sshd", check=False)
+    away = ansible_playbook(fleet.hosts, PLAYBOOK, extra_vars=variables, arguments=limit)
+    assert away.rc != 0
+    assert f"{PERSON} may still get in: {fleet.second.name}" in " ".join(away.stdout.split()), away.stdout
+
+
 def test_before_its_day_a_departure_is_only_told(fleet, ansible_playbook, tmp_path):
     day = (datetime.now(UTC) + timedelta(days=7)).date().isoformat()
     folder = tmp_path / "out"
@@ -136,12 +156,16 @@ def test_clients_are_told_when_staff_leaves_whom_they_worked_for(fleet, ansible_
     # A dry run touches nobody's server.
     rehearsed = {**variables, "infogerance_client": "globex"}
     assert ansible_playbook([fleet.first], work, extra_vars=rehearsed, extra_env=env, check=True).rc == 0
-    run = ansible_playbook([fleet.first], PLAYBOOK, extra_vars=variables, extra_env=env)
+    # The client of this server is known by its group, as most are.
+    del variables["infogerance_client"]
+    known = {"client_acme": [fleet.first.name]}
+    run = ansible_playbook([fleet.first], PLAYBOOK, extra_vars=variables, extra_env=env, groups=known)
     assert run.rc == 0, run.stdout
     notices = {path.name.rsplit("-", 1)[1]: path.read_text() for path in folder.glob("notice-acme-*")}
     assert set(notices) == {"fr.txt", "en.txt"}
     assert not list(folder.glob("notice-globex-*")) and not list(folder.glob("announcement-*"))
     assert f"{PERSON} quitte Example hosting" in notices["fr.txt"]
+    assert datetime.now(UTC).strftime("le %d/%m/%Y") in notices["fr.txt"]
     assert f"- {fleet.first.name}: no way in is left (1 closed)" in notices["en.txt"]
 
 

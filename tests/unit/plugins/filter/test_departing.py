@@ -87,3 +87,25 @@ def test_before_the_day_nothing_is_called_proved_and_no_host_is_not_complete():
     kept = {"h": {"__departure_left": []}}
     assert departure_summary(kept, ["h"], ME, "2026-12-01", "2026-11-24")["hosts"][0]["state"] == "planned"
     assert departure_summary({}, [], ME, "2026-11-01", "2026-11-24")["complete"] is False
+
+
+def test_hosts_that_the_run_was_kept_from_are_told_and_it_is_not_complete():
+    kept = {"a": {"__departure_left": []}, "b": {"__departure_left": []}}
+    made = departure_summary(kept, ["a"], ME, "2026-11-01", "2026-11-24", left_out=["b"])
+    assert [(row["host"], row["state"]) for row in made["hosts"]] == [("a", "proved"), ("b", "left_out")]
+    assert made["complete"] is False
+    assert made["lines"][0].endswith("2 hosts (1 left_out, 1 proved), 0 ways closed")
+
+
+@pytest.mark.parametrize(
+    ("variables", "clients"),
+    [
+        ({"infogerance_client": "acme", "group_names": ["client_globex"]}, ["acme"]),
+        ({"infogerance_client": ["globex", "acme"]}, ["acme", "globex"]),
+        ({"group_names": ["web", "client_acme"]}, ["acme"]),
+        ({}, []),
+    ],
+)
+def test_a_hosts_clients_are_those_of_the_ledger(variables, clients):
+    made = departure_summary({"h": {"__departure_left": [], **variables}}, ["h"], ME, "2026-11-01", "2026-11-24")
+    assert made["hosts"][0]["clients"] == clients

@@ -98,8 +98,94 @@ def test_it_is_over_only_when_it_is_better_by_the_margin(fleet):
     done = fleet.look(81.9, hours=1)
     assert (happened(done), occasions(done)) == (["closed"], ["closed"])
     assert (fleet.alert.state, fleet.alert.closed_because) == ("closed", "over")
-    # Next time it is another alert.
-    assert happened(fleet.look(86, hours=1)) == ["opened"]
+    # Once a reminder would have come, it is another alert.
+    assert happened(fleet.look(86, hours=12.1)) == ["opened"]
+
+
+def test_what_comes_and_goes_keeps_its_deadline_but_for_the_time_it_was_over(fleet):
+    fleet.look(97)
+    assert happened(fleet.look(50, hours=1)) == ["closed"]
+    done = fleet.look(97, hours=2)
+    assert (happened(done), occasions(done)) == (["reopened"], ["reopened-1"])
+    assert (fleet.alert.state, fleet.alert.deadline) == ("open", "2026-11-03T10:00:00.000000Z")
+    assert fleet.alert.closed_because is None
+    (path,) = [path for path in fleet.notices.iterdir() if "revenu" in path.read_text()]
+    assert "disk space" not in path.read_text()
+    # It flaps for days, over half of the time: reminders go on, and it becomes inaction all the same, only later.
+    seen = []
+    for _step in range(60):
+        for used in (50, 97):
+            done = fleet.look(used, hours=0.5)
+            seen += happened(done)
+    assert "overdue" in seen
+    assert (fleet.alert.state, fleet.alert.reopened) == ("overdue", 61)
+    assert seen.count("closed") == seen.count("reopened") == 60
+    with fleet.ledger.reading() as connection:
+        assert verification.verify(connection).faults == []
+
+
+class Failing:
+    """A mail server that is away when it is told to be."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.sent: list[tuple[str, str]] = []
+
+    def send(self, message: Any, now: datetime) -> str:  # noqa: ARG002 - a messenger's interface
+        if self.away:
+            raise messengers.NotTold("no answer")
+        self.sent += [(message.recipient.name, occasion) for _alert, occasion in message.about]
+        return "id"
+
+
+def test_whom_a_notice_did_not_reach_is_told_as_soon_as_it_can_be(fleet):
+    mail = Failing()
+    both = [
+        {"name": "Jeanne Martin", "address": "jm@example.org"},
+        # One person by two means is told twice.
+        {"name": "Jeanne Martin", "address": "jm@example.org", "means": "email"},
+        {"name": "Paul\u0007 Petit", "address": "pp@example.org", "means": "email"},
+    ]
+    ways = {"file": messengers.DirectoryMessenger(fleet.notices), "email": mail}
+
+    def look(used: float, hours: float = 0.1) -> list[tuple[str, str]]:
+        fleet.now += timedelta(hours=hours)
+        readings = [{"kind": "disk", "name": "/var", "value": used, "unit": "%"}]
+        mine = policy.parse({"schedule": SCHEDULE, "recipients": both}, "web1")
+        one = watching.Observed("web1", ("acme",), readings, [], ["disk"], mine)
+        mail.sent = []
+        done = watching.watch(fleet.ledger, [one], ways, by="ada", now=fleet.now)
+        assert bool(done.untold) == mail.away
+        return [(row["who"], row["occasion"]) for row in done.told if row["means"] == "file"] + mail.sent
+
+    names = ("Jeanne Martin", "Paul\u0007 Petit")
+    mail.away = True
+    assert look(90) == [(names[0], "opened")]
+    assert look(90) == []
+    mail.away = False
+    assert look(90) == [(name, "opened") for name in names]
+    assert look(90) == []
+    mail.away = True
+    ((who, raised),) = look(97)
+    assert who == names[0]
+    mail.away = False
+    assert look(97) == [(name, raised) for name in names]
+    assert look(97) == []
+    # What is over is told late, too; to nobody twice.
+    mail.away = True
+    assert look(10) == [(names[0], "closed")]
+    mail.away = False
+    assert look(10) == [(name, "closed") for name in names]
+    assert look(10) == []
+
+
+def test_an_end_that_is_a_week_old_is_no_news(fleet):
+    fleet.look(90)
+    fleet.notices.rename(fleet.notices.with_name("kept"))
+    fleet.notices.write_text("a file where the directory should be")
+    assert fleet.look(10, hours=1).untold
+    fleet.notices.unlink()
+    assert occasions(fleet.look(10, hours=24 * 7 + 1)) == []
 
 
 def test_getting_worse_brings_the_deadline_nearer_and_is_told(fleet):
@@ -145,6 +231,27 @@ def test_an_answer_stops_the_reminders_until_the_promised_day_and_takes_inaction
     assert told[:2] == [["reminder-5"], ["reminder-6"]]
     assert ["overdue"] in [events for events, _what in seen]
     assert fleet.alert.overdue_count == 2
+
+
+def test_an_answer_that_is_recorded_late_does_not_undo_a_later_one(fleet):
+    fleet.look(97)
+    early = fleet.now + timedelta(hours=1)
+    fleet.answer(hours=2, until="2026-11-10T08:00:00.000000Z")
+    now, fleet.now = fleet.now, early
+    fleet.answer(until="2026-11-03T08:00:00.000000Z")
+    fleet.now = now
+    assert [answer["at"][11:13] for answer in fleet.alert.answers] == ["09", "10"]
+    assert fleet.alert.effective_deadline == "2026-11-10T08:00:00.000000Z"
+    while fleet.now < datetime(2026, 11, 10, 2, tzinfo=UTC):
+        assert occasions(fleet.look(97, hours=6)) == []
+    for _step in range(5):
+        fleet.look(97, hours=6)
+    assert fleet.alert.state == "overdue"
+    # What was said long before takes nothing back.
+    now, fleet.now = fleet.now, early
+    fleet.answer(hours=0.5)
+    fleet.now = now
+    assert fleet.alert.state == "overdue"
 
 
 def test_nobody_is_blamed_whom_nobody_told(fleet):
@@ -332,20 +439,23 @@ def test_whatever_happens_an_open_alert_is_only_one_and_inaction_has_its_reminde
     for used, hours, told, answered in steps:
         now += timedelta(hours=hours)
         reading = {"kind": "disk", "name": "/var", "value": used, "unit": "%"}
-        (judgement,) = judging.judge([reading], [], ["disk"], mine, [CAUSE] if alert else [])
+        (judgement,) = judging.judge([reading], [], ["disk"], mine, [CAUSE] if alert and not alert.closed_at else [])
         events, telling = life.steps("web1", ["acme"], judgement, alert, mine, now)
         number += sum(event.event == life.OPENED for event in events) - sum(
             event.event == life.CLOSED for event in events
         )
         assert 0 <= number <= 1
-        alert = alert or (telling.alert if telling else None)
+        number += sum(event.event == life.REOPENED for event in events)
+        assert number <= 1
+        alert = events[0].alert if events else alert
         if telling and told:
-            life.apply(telling.alert, life.TOLD, life.stamp(now), {"who": "x", "occasion": telling.occasion})
+            for one in telling.recipients:
+                body = {"who": one.name, "address": one.address, "means": one.means, "occasion": telling.occasion}
+                life.apply(telling.alert, life.TOLD, life.stamp(now), body)
         if alert is not None and alert.state == "overdue":
             assert alert.unanswered >= mine.reminders_needed
             assert life.stamp(now) > alert.effective_deadline
         if alert is not None and alert.closed_at:
             assert used < 85
-            alert = None
         elif alert is not None and answered:
             life.apply(alert, life.ANSWERED, life.stamp(now), {"by": "x", "note": "y", "until": None})
