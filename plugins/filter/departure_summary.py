@@ -58,8 +58,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(hosts), one row a host with C(clients), C(closed), C(left), C(kept), C(unseen), and C(state) - V(proved), V(open),
-      V(planned), V(unreachable), V(failed) or V(left_out).
+    - C(hosts), one row a host with C(clients), C(closed), C(left), C(kept), C(unseen), and C(state) - V(proved),
+      V(open), V(planned), V(unreachable), V(failed) or V(left_out).
     - C(complete) is true when every host is C(proved), and C(lines) tells it all for a terminal.
   type: dict
 """

@@ -263,13 +263,8 @@ def _line(item: Work, client: str, milliseconds: int, terms: Terms) -> tuple[Lin
     contract = item.contract
     if party is not None and party.contract is not None and not any(one.contract for one in item.said):
         contract = party.contract
-    noted = item.last_said(client, "agreement")
-    agreement = noted.agreement if noted is not None else party.agreement if party is not None else None
-    declared = next((one for one in its.agreements if one.id == agreement), None)
-    if noted is not None and noted.noted and declared is None:
-        # A quote that somebody noted is an agreement once it is declared; until then what the gate took counts.
-        agreement = party.agreement if party is not None else None
-        declared = next((one for one in its.agreements if one.id == agreement), None)
+    agreement, declared = _agreement(item, client, terms)
+    emergency = item.emergency if contract == "out" and (party is None or party.emergency) else None
     ticket = item.last_said(client, "ticket")
     span = max(item.whole, milliseconds)
     outside = working_hours.outside(datetime.fromisoformat(item.started_at), span, its.billing, terms.zone)
@@ -283,7 +278,7 @@ def _line(item: Work, client: str, milliseconds: int, terms: Terms) -> tuple[Lin
         bill = "agreed" if declared is not None and declared.amount is not None else "time"
     weighed = Fraction(0)
     if bill in {"time", "agreed"}:
-        inside_factor, outside_factor = _factors(its.billing, bool(item.emergency))
+        inside_factor, outside_factor = _factors(its.billing, bool(emergency))
         weighed = (milliseconds - out_of_hours) * inside_factor + out_of_hours * outside_factor
     line = Line(
         run_id=item.run_id,
@@ -299,7 +294,7 @@ def _line(item: Work, client: str, milliseconds: int, terms: Terms) -> tuple[Lin
         agreement=agreement if bill in {"time", "agreed"} else None,
         agreement_kind=declared.kind if declared is not None and bill in {"time", "agreed"} else None,
         exception=party.exception if party else None,
-        emergency=item.emergency if contract == "out" else None,
+        emergency=emergency,
         unagreed=bill in {"time", "agreed"} and agreement is None,
         amount=None,
         currency=its.billing.currency,
@@ -314,6 +309,28 @@ def _line(item: Work, client: str, milliseconds: int, terms: Terms) -> tuple[Lin
         hosts=tuple(sorted(host for host, owners in item.hosts if client in owners)),
     )
     return line, weighed
+
+
+def _agreement(item: Work, client: str, terms: Terms) -> tuple[str | None, Agreement | None]:
+    """Which agreement the work rests on, by name and as it is declared: what was said last, else what the gate took.
+
+    One that does not cover the work (any more, after a correction) does not count, nor does a note of one that is not
+    declared, waits for the client's answer, or had expired.
+    """
+    declared = {one.id: one for one in terms.of(client).agreements}
+    party, said = item.parties.get(client), item.last_said(client, "agreement")
+    day = terms.today(datetime.fromisoformat(item.started_at))
+    for name, noted in (
+        (said.agreement if said is not None else None, said is not None and said.noted),
+        (party.agreement if party is not None else None, False),
+    ):
+        one = declared.get(name or "")
+        if name is None or (one is None and noted) or (one is not None and not one.covers(item.category or "")):
+            continue
+        if one is not None and noted and (one.accepted_on is None or day > (one.valid_until or day)):
+            continue
+        return name, one
+    return None, None
 
 
 def _rounded(found: Sequence[tuple[Line, Fraction]], terms: Terms, categories: Mapping[str, Category]) -> list[Line]:
@@ -331,12 +348,13 @@ def _rounded(found: Sequence[tuple[Line, Fraction]], terms: Terms, categories: M
         policy = terms.of(line.client).billing
         step, least = _steps(policy, categories.get(line.category or ""))
         billed = round_up(sum((found[position][1] for position in positions), Fraction(0)), step, least)
-        for position, part in zip(
-            positions, share(billed, [found[position][1] for position in positions]), strict=True
-        ):
-            amount = None
-            if policy.hourly_rate is not None and result[position].bill == "time":
-                amount = money(part, policy.hourly_rate)
+        parts = share(billed, [found[position][1] for position in positions])
+        amounts: list[Decimal | None] = [None] * len(parts)
+        if policy.hourly_rate is not None and line.bill == "time":
+            # Rounded once for what is rounded as one: prices of the parts would not add up to that of the whole.
+            cents = int(money(billed, policy.hourly_rate).scaleb(2))
+            amounts = [Decimal(part).scaleb(-2) for part in share(cents, parts)]
+        for position, part, amount in zip(positions, parts, amounts, strict=True):
             result[position] = replace(result[position], billed_seconds=part, amount=amount)
     return result
 

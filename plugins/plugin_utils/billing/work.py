@@ -34,12 +34,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Party:
-    """What the gate said of one client of the run."""
+    """What the gate said of one client of the run. emergency: whether the reason given was a way on for its work."""
 
     contract: str | None = None
     agreement: str | None = None
     exception: str | None = None
     passed: bool = True
+    emergency: bool = True
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,7 @@ def from_records(
     for found in (gate, *gates):
         for item in found.get("clients") or []:
             if item.get("client"):
-                parties[str(item["client"])] = Party(
-                    item.get("contract"), item.get("agreement"), item.get("exception"), bool(item.get("passed", True))
-                )
+                parties[str(item["client"])] = _party(item)
     milliseconds, estimated = _length(row, ended)
     emergency = gate.get("emergency")
     return Work(
@@ -151,6 +150,16 @@ def from_records(
         said=tuple(_said(body) for body in said),
         named=tuple(str(name) for name in started.get("clients") or []),
         results=int((ended.get("results") or {}).get("seen") or 0),
+    )
+
+
+def _party(item: Mapping[str, Any]) -> Party:
+    return Party(
+        item.get("contract"),
+        item.get("agreement"),
+        item.get("exception"),
+        bool(item.get("passed", True)),
+        all(check.get("passed") for check in item.get("checks") or [] if check.get("rule") == "emergency"),
     )
 
 

@@ -296,3 +296,49 @@ def test_expired_and_waiting_agreements_say_so() -> None:
     assert state(valid_from=(NOW + timedelta(days=1)).date()) == "not_yet_valid"
     assert state(accepted_by=None, accepted_on=None) == "not_accepted"
     assert state(accepted_on=(NOW + timedelta(days=1)).date()) == "not_accepted"
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=9), st.decimals("0.01", "500", places=2))
+def test_the_prices_of_a_days_work_make_up_the_price_of_its_time(lengths: list[int], rate: Decimal) -> None:
+    work = [run(f"r{number}", one, started_at=f"2026-11-23T1{number}:00:00Z") for number, one in enumerate(lengths)]
+    found = made(work, terms({"rounding": "day", "hourly_rate": str(rate)}))
+    assert found.total.amounts == {"EUR": money(found.total.billed_seconds, rate)}
+
+
+def test_an_emergency_costs_more_only_where_it_was_a_way_on() -> None:
+    its = terms({"emergency_factor": 2, "step_minutes": 1})
+    for emergency, billed in ((True, 1440), (False, 720)):
+        work = run(seconds=700, emergency="down", parties={"acme": Party("out", "Q-1", emergency=emergency)})
+        line = made([work], its).lines[0]
+        assert (line.billed_seconds, line.emergency) == (billed, "down" if emergency else None)
+
+
+def test_an_agreement_is_not_used_up_by_work_that_it_does_not_cover() -> None:
+    priced = {**QUOTE, "amount": "1500.00"}
+    its = terms({"hourly_rate": 80}, agreements=[priced])
+    taken = {"acme": Party("out", "Q-1")}
+    corrected = run(category="incident_caused_by_others", parties=taken, said=[Said(contract="out")])
+    noted = run("r2", category="incident_caused_by_others", said=[Said(agreement="Q-1", noted=True)])
+    found = made([corrected, noted], its)
+    assert [(line.agreement, line.bill, line.amount) for line in found.lines] == [(None, "time", Decimal("20.00"))] * 2
+    assert [line.unagreed for line in found.lines] == [True, True]
+    assert found.agreements[0].used_seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "counts"),
+    [
+        ({}, True),
+        # Accepted only afterwards, or valid only from later on: a quote may put work right that an emergency began.
+        ({"accepted_on": "2026-11-29", "valid_from": "2026-11-29"}, True),
+        ({"accepted_by": None, "accepted_on": None}, False),
+        ({"valid_until": "2026-11-23"}, True),
+        ({"valid_until": "2026-11-22"}, False),
+    ],
+)
+def test_a_quote_that_somebody_noted_counts_when_the_client_accepted_it_and_it_had_not_expired(
+    changed: dict[str, Any], counts: bool
+) -> None:
+    its = terms({"hourly_rate": 80}, agreements=[{**QUOTE, "amount": "1500.00", **changed}])
+    line = made([run(said=[Said(agreement="Q-1", noted=True)])], its).lines[0]
+    assert (line.agreement, line.bill, line.unagreed) == (("Q-1", "agreed", False) if counts else (None, "time", True))
