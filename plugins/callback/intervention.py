@@ -552,6 +552,10 @@ class CallbackModule(CallbackBase):
 
     # Results
 
+    def v2_runner_on_start(self, host, task):
+        if self._recorder is not None:
+            self._recorder.began(host.get_name())
+
     def v2_runner_on_ok(self, result):
         changed = result.is_changed()
         self._result(result, "changed" if changed else "ok", stored=changed)

@@ -68,6 +68,8 @@ class Recorder:
         self._expected: Counter[str] = Counter()
         self._clients: dict[str, list[str]] = {}
         self._seen: dict[str, Counter[str]] = {}
+        self._at_work: dict[str, float] = {}
+        self._busy: dict[str, float] = {}
         self._marks: set[str] = set()
         self._results = 0
         self._pretended = 0
@@ -123,11 +125,16 @@ class Recorder:
             self._clients[name] = list(clients)
             self._add(record.HOST, {"clients": list(clients)}, host=name)
 
+    def began(self, host: str) -> None:
+        """A task begins on a host, which is at work until its result is told."""
+        self._at_work[host] = self._monotonic()
+
     def result(self, host: str, status: str, *, counted: bool = True, pretended: bool = False) -> None:
         """One task ended on one host.
 
         counted: whether Ansible's own statistics count it, too. pretended: whether the task ran in check mode.
         """
+        self._rests(host)
         # Once for each result of a run: no new Counter for a host that has one.
         seen = self._seen.get(host)
         if seen is None:
@@ -204,6 +211,8 @@ class Recorder:
         none, and what was seen is used. expected_results: how many results Ansible counted, None when unknown.
         """
         self.open = False
+        for host in list(self._at_work):
+            self._rests(host)
         per_host = counts if counts is not None else self._seen
         for host in sorted(set(self._clients) | set(per_host)):
             numbers = {key: int(per_host.get(host, {}).get(key, 0)) for key in COUNTS}
@@ -242,12 +251,24 @@ class Recorder:
                     "stored": stored,
                     "complete": not missing,
                     "missing": missing,
+                    **self._shared(),
                 },
                 uid=f"{self.run_id}:{record.ENDED}",
             )
             transaction.add(self._queue[-1:])
         self._queue.clear()
         return decided
+
+    def _rests(self, host: str) -> None:
+        begun = self._at_work.pop(host, None)
+        if begun is not None:
+            self._busy[host] = self._busy.get(host, 0.0) + self._monotonic() - begun
+
+    def _shared(self) -> dict[str, Any]:
+        """How long each host was at work, where several clients may share the run's time by that."""
+        if len({client for names in self._clients.values() for client in names}) < 2:
+            return {}
+        return {"busy_ms": {host: round(seconds * 1000) for host, seconds in self._busy.items()}}
 
     @property
     def begun(self) -> bool:

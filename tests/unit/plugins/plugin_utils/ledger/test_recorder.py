@@ -62,6 +62,33 @@ def test_a_whole_run_is_complete(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("other", ["globex", "acme"])
+def test_a_run_for_several_clients_keeps_how_long_each_host_was_at_work(tmp_path: Path, other: str) -> None:
+    ledger = Ledger(tmp_path / "l")
+    clock = [0.0]
+    recorder = Recorder(ledger, run_id="a", monotonic=lambda: clock[0])
+    recorder.start({"playbook": "site.yml"})
+    recorder.host("web1", ["acme"])
+    recorder.host("db1", [other])
+    for moment, host, ended in (
+        (1.0, "web1", False), (1.5, "db1", False), (2.0, "db1", True), (4.0, "web1", True),
+        (5.0, "web1", False), (6.25, "web1", True), (7.0, "db1", False),
+    ):  # fmt: skip
+        clock[0] = moment
+        if ended:
+            # A change is two counts of one result.
+            recorder.result(host, "ok")
+            recorder.result(host, "changed", counted=False)
+        else:
+            recorder.began(host)
+    # Cut off while db1 was at work.
+    clock[0] = 7.2
+    recorder.finish("aborted", None, None)
+    ended = json.loads(rows(ledger, "SELECT ended FROM interventions")[0]["ended"])
+    # Nobody has to share with anybody where there is one client.
+    assert ended.get("busy_ms") == (None if other == "acme" else {"db1": 700, "web1": 4250})
+
+
 @pytest.mark.parametrize("expected", [2, None])
 def test_results_that_nobody_saw_make_the_record_incomplete(tmp_path: Path, expected: int | None) -> None:
     ledger = Ledger(tmp_path / "l")
