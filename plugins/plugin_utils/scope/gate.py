@@ -19,6 +19,8 @@ THIRD_PARTY_VARIABLE = "infogerance_third_party"
 # The controller itself, as a helper beside the clients' hosts.
 CONTROLLER = frozenset({"localhost", "127.0.0.1", "::1"})
 REASON_LENGTH = 500
+# `-e infogerance_emergency=yes` gives a text; it says no more than a flag does.
+_FLAGS = frozenset({"y", "yes", "n", "no", "t", "true", "f", "false", "on", "off", "none", "null"})
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,10 @@ class Decision:
 
 def reason(value: Any) -> str | None:
     """The reason of an emergency, when the variable holds one: a flag alone says nothing that a client could read."""
-    if not isinstance(value, str) or not any(char.isalnum() for char in value):
+    words = " ".join(value.split()) if isinstance(value, str) else ""
+    if words.casefold() in _FLAGS or not any(char.isalpha() for char in words):
         return None
-    return " ".join(value.split())[:REASON_LENGTH]
+    return words[:REASON_LENGTH]
 
 
 def decide(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,23 @@ except ImportError:
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Catalogue, CatalogueError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.validation import merge, parse
 
+_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)\Z")
 BUILTIN = Path(__file__).with_name("catalogue.yml")
 
 
 class UniqueKeyLoader(_SafeLoader):
-    """PyYAML keeps the last of two equal keys: a category written twice would lose one silently."""
+    """PyYAML keeps the last of two equal keys: a category written twice would lose one silently.
+
+    YAML 1.1 reads `1:30` as 90, and `010` as 8: ninety hours instead of one and a half. Such a number stays the text
+    that was written.
+    """
+
+    def number(self, node: Any) -> Any:
+        """A number in decimals, else its text."""
+        text = str(self.construct_scalar(node))
+        if node.tag.endswith(":int"):
+            return self.construct_yaml_int(node) if _DECIMAL.match(text) else text
+        return text if ":" in text else self.construct_yaml_float(node)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[Any] = set()
@@ -34,6 +47,10 @@ class UniqueKeyLoader(_SafeLoader):
             if isinstance(key, str):
                 seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+UniqueKeyLoader.add_constructor("tag:yaml.org,2002:int", UniqueKeyLoader.number)
+UniqueKeyLoader.add_constructor("tag:yaml.org,2002:float", UniqueKeyLoader.number)
 
 
 def load(path: str | Path | None = None) -> Catalogue:

@@ -62,12 +62,7 @@ def ran(ground: Any) -> bool:
     ],
 )
 def test_work_nobody_agreed_to_stops_before_its_first_task(ground: Any, arguments: list[str]) -> None:
-    expect = 0 if arguments[-1:] == ["infogerance_emergency=true"] else 77
-    output = " ".join(ground.play(MOVE, *arguments, expect=expect, **BLOCK).split())
-    if expect == 0:
-        # A word is a reason, be it a poor one: the client will read it.
-        assert ground.only()["started"]["gate"]["emergency"] == "true"
-        return
+    output = " ".join(ground.play(MOVE, *arguments, expect=77, **BLOCK).split())
     assert not ran(ground)
     assert "Gathering Facts" not in output
     assert "client acme (web1)" in output

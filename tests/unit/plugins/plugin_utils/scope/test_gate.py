@@ -116,7 +116,10 @@ def test_one_client_that_did_not_agree_holds_up_the_run(hosts: dict[str, list[st
     assert decision.passed == (named <= {"acme"} and not nobody)
 
 
-@pytest.mark.parametrize("value", [None, True, 1, "", "  ", "...", ["down"]])
+# `-e infogerance_emergency=yes` gives a text, not a flag.
+@pytest.mark.parametrize(
+    "value", [None, True, 1, "", "  ", "...", ["down"], "true", "Yes", " no ", "off", "1", "2026-11", "none"]
+)
 def test_an_emergency_needs_a_reason_in_words(value: Any) -> None:
     assert reason(value) is None
     assert reason(" the\nshop   is down ") == "the shop is down"

@@ -143,6 +143,25 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_name(tmp_path: Path, tex
         load(tmp_path / "terms.yml")
 
 
+@pytest.mark.parametrize("hours", ["1:30", "010", "0x10", "0b11", "1:30.5", "-1:30"])
+def test_a_number_that_yaml_would_read_as_another_one_is_refused(tmp_path: Path, hours: str) -> None:
+    # YAML 1.1 takes 1:30 for 90, and 010 for 8: ninety hours instead of one and a half.
+    (tmp_path / "terms.yml").write_text(TEXT.replace("hours: 7.5", f"hours: {hours}"), encoding="utf-8")
+    if hours == "010":
+        assert load(tmp_path / "terms.yml").of("acme").agreements[0].seconds == 36_000
+        return
+    with pytest.raises(TermsError, match=f"agreement 'Q-1': field 'hours' must be a number .*'{hours}'"):
+        load(tmp_path / "terms.yml")
+
+
+def test_a_name_of_digits_is_kept_as_it_is_written(tmp_path: Path) -> None:
+    text = TEXT.replace("id: Q-1", "id: 0012").replace('until: "18:00"', "until: 18:00")
+    (tmp_path / "terms.yml").write_text(text, encoding="utf-8")
+    terms = load(tmp_path / "terms.yml")
+    assert terms.of("acme").agreements[0].id == "0012"
+    assert terms.billing.closes == 18 * 60
+
+
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.dates() | st.sampled_from(["", "in", "all", "x"]),
     lambda inner: (
