@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.statement import (
@@ -14,9 +14,10 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.stat
     statement,
     used_seconds,
 )
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.work import Work
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Connection
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.worked import worked
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.worked import noted, worked
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Category
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import Agreement, Terms
 
@@ -37,24 +38,32 @@ def read_statement(
 ) -> Statement:
     """A client's statement (or that of all) from start (included) to end (excluded). connection: of Ledger.reading().
 
-    Whatever may use up an agreement is read from the agreement's first day on, to `until` (excluded) or to the last
-    record; the period itself is read whole.
+    Whatever may use up an agreement is read to `until` (excluded) or to the last record; the period itself is read
+    whole.
     """
     first, last = record.stamp(start), record.stamp(end)
     work = {item.run_id: item for item in worked(connection, first, last, client=client)}
     if any(terms.of(name).agreements for name in ([client] if client else terms.clients)):
-        since = _since(terms, [client] if client else list(terms.clients))
-        for item in worked(connection, since, record.stamp(until) if until else _ALWAYS, client=client, billable=True):
+        for item in _using(connection, client, terms, record.stamp(until) if until else _ALWAYS):
             work.setdefault(item.run_id, item)
     return statement(work.values(), client=client, terms=terms, categories=categories, first=first, end=last, now=now)
 
 
 def read_used(connection: Connection, client: str, terms: Terms, categories: Mapping[str, Category]) -> dict[str, int]:
     """Billed seconds that each agreement of this client has used so far, by its id."""
-    since = _since(terms, [client])
-    work = worked(connection, since, _ALWAYS, client=client, billable=True)
+    work = _using(connection, client, terms, _ALWAYS)
     used = used_seconds(lines(work, client=client, terms=terms, categories=categories))
     return {agreement: seconds for (name, agreement), seconds in used.items() if name == client}
+
+
+def _using(connection: Connection, client: str | None, terms: Terms, until: str) -> Iterator[Work]:
+    """What may use up an agreement: work from its first day on, and any before for which it was noted afterwards."""
+    clients = [client] if client else list(terms.clients)
+    since = min(_since(terms, clients), until)
+    if since > _EVER:
+        names = sorted({one.id for name in clients for one in terms.of(name).agreements})
+        yield from worked(connection, _EVER, since, billable=True, runs=noted(connection, names))
+    yield from worked(connection, since, until, client=client, billable=True)
 
 
 def _since(terms: Terms, clients: list[str]) -> str:

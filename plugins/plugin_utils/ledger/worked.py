@@ -16,7 +16,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.readi
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Connection, listed
 
 # What is said of a run after it began, in the order in which it was said.
-_SAID = (record.CORRECTED, "annotated")
+_SAID = (record.CORRECTED, record.ANNOTATED)
 
 
 def worked(
@@ -26,11 +26,12 @@ def worked(
     *,
     client: str | None = None,
     billable: bool = False,
+    runs: Sequence[str] | None = None,
 ) -> list[Work]:
     """Interventions that began from start (included) to end (excluded), both stored stamps, oldest first.
 
     client: only those with a host of it; their other hosts are kept, because time is shared with them. billable: only
-    those that may use up an agreement.
+    those that may use up an agreement. runs: only these, whoever's they are.
     """
     where = "i.started_at >= ? AND i.started_at < ?"
     if billable:
@@ -39,12 +40,14 @@ def worked(
         where += f" AND i.check_mode = 0 AND (i.contract = 'out' OR {judged} IS NOT NULL)"
     # Only texts of this code are put into the statements.
     sql = f"SELECT * FROM interventions i WHERE {where}"  # noqa: S608
-    if client is None:
+    if runs is None and client is not None:
+        runs = runs_of_client(connection, client, start)
+    if runs is None:
         rows = connection.execute(sql, (start, end)).fetchall()
     else:
         rows = [
             row
-            for marks, part in listed(runs_of_client(connection, client, start))
+            for marks, part in listed(runs)
             for row in connection.execute(f"{sql} AND i.run_id IN {marks}", (start, end, *part))
         ]
     rows.sort(key=lambda row: (row["started_at"], row["run_id"]))
@@ -63,6 +66,16 @@ def worked(
             )
         )
     return found
+
+
+def noted(connection: Connection, quotes: Sequence[str]) -> list[str]:
+    """Runs for which somebody noted one of these quotes."""
+    quote = connection.spelling.field("quote")
+    found: set[str] = set()
+    for marks, part in listed(quotes):
+        sql = f"SELECT run_id FROM records WHERE kind = ? AND {quote} IN {marks}"  # noqa: S608
+        found.update(str(run_id) for (run_id,) in connection.execute(sql, (record.ANNOTATED, *part)))
+    return sorted(found)
 
 
 def _bodies(connection: Connection, ids: Sequence[str]) -> defaultdict[str, list[tuple[str, str, dict[str, Any]]]]:

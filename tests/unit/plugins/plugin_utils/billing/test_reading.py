@@ -130,6 +130,19 @@ def test_time_that_was_corrected_or_added_by_later_rows_is_billed(book: Book) ->
     assert book.used() == {"Q-1": 5400}
 
 
+def test_work_from_before_an_agreement_that_was_noted_for_it_afterwards_uses_it_up_for_ever(book: Book) -> None:
+    early = book.run("2026-09-10T10:00:00+00:00", 10, {"web1": ["acme"]}, gate=gate(None))
+    book.run("2026-09-10T11:00:00+00:00", 10, {"web1": ["acme"]}, gate=gate(None))
+    other = book.run("2026-09-10T12:00:00+00:00", 10, {"db1": ["globex"]}, gate=gate(None))
+    for run_id in (early, other):
+        book.say(run_id, "annotated", quote="Q-1")
+    # Not only in the month of the work.
+    assert book.used() == {"Q-1": 900}
+    for client in ("acme", None):
+        statement = book.statement(client)
+        assert (statement.lines, statement.agreements[0].used_seconds) == ([], 900)
+
+
 def test_work_noted_by_hand_has_clients_without_hosts(book: Book) -> None:
     book.run("2026-11-15T10:00:00+00:00", 600, {}, clients=["acme", "globex"])
     assert [(line.milliseconds, line.hosts) for line in book.statement().lines] == [(300_000, ())]
