@@ -74,8 +74,8 @@ def export(
         return exporting.run(lines, told, pretend=True)[0]
     with ledger.transaction() as transaction:
         told = _told([row for run_id in runs for row in transaction.query(_DELIVERED, (run_id,))])
-        result, chosen = exporting.run(lines, told, pretend=False)
-        transaction.add([row for line in chosen for row in _rows(name, line, told.get(_key(name, line), []), now)])
+        result, settled = exporting.run(lines, told, pretend=False)
+        transaction.add([row for line in settled for row in _rows(name, line, told.get(_key(name, line), []), now)])
     return result
 
 
@@ -109,9 +109,10 @@ class _Export:
     def run(
         self, lines: Sequence[Line], told: dict[_Key, list[dict[str, Any]]], *, pretend: bool
     ) -> tuple[Exported, list[Line]]:
-        """What was done, and which lines are in the file."""
+        """What was done, and of which lines the tool has these figures then: those in the file, and those taken out."""
         result = Exported()
         chosen: list[Line] = []
+        withdrawn: list[Line] = []
         for line in lines:
             before = told.get(_key(self.name, line))
             if before:
@@ -120,8 +121,11 @@ class _Export:
                     result.changed.append(line.run_id)
             if (not before or self.again) and wanted(line, in_contract=self.in_contract):
                 chosen.append(line)
+            elif before and self.again:
+                # Whoever asks for all again has taken the earlier entry out.
+                withdrawn.append(line)
         if not chosen:
-            return result, []
+            return result, withdrawn
         exporter = EXPORTERS[self.name]
         text = exporter.text(chosen, self.setting)
         for line in chosen:
@@ -135,7 +139,7 @@ class _Export:
         path = self.directory / f"{base}-{mark}{exporter.suffix}"
         result.written = writing.write_changed(path, text, pretend=pretend)
         result.file, result.lines = str(path), len(chosen)
-        return result, chosen
+        return result, [*chosen, *withdrawn]
 
 
 def figures(line: Line) -> dict[str, Any]:

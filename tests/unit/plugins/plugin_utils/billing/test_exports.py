@@ -337,6 +337,22 @@ def test_a_line_that_was_corrected_after_its_export_is_told_until_it_is_exported
         assert exported(ledger, tmp_path, figures).changed == []
 
 
+def test_a_line_that_is_no_longer_billed_is_told_until_it_is_taken_out_and_once_more_when_it_comes_back(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.create()
+    first, other = line(), line(run_id="b" * 32)
+    exported(ledger, tmp_path, first, other)
+    gone = line(bill="none", billed_seconds=0, amount=None)
+    assert exported(ledger, tmp_path, gone, other).changed == [gone.run_id]
+    assert exported(ledger, tmp_path, gone, other, again=True).lines == 1
+    assert exported(ledger, tmp_path, gone, other).changed == []
+    # The tool does not have it any more, so it must not be passed over as known and unchanged.
+    assert exported(ledger, tmp_path, first, other).changed == [first.run_id]
+    assert exported(ledger, tmp_path, gone, again=True).file is None
+
+
 def test_an_export_that_fails_leaves_neither_file_nor_row(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite3")
     ledger.create()
