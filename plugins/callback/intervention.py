@@ -395,7 +395,8 @@ class CallbackModule(CallbackBase):
             self._refuse_unjudged(error)
         self._decision = decision
         if self._recorder is not None:
-            self._recorder.gate({**decision.as_dict(), "category": self._resolved.category.name})
+            category = self._resolved.category
+            self._recorder.gate({**decision.as_dict(), "category": category.name, "label": dict(category.label)})
         self._enforce()
 
     def _decide_later(self, hosts):

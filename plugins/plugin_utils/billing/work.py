@@ -118,7 +118,11 @@ def from_records(
     row: its line of the view `interventions`. started, ended: bodies of its ends. gates: bodies of the gate's later
     rows. said: bodies of corrections and annotations, oldest first.
     """
-    scope = dict(started.get("scope") or {})
+    scope, category = dict(started.get("scope") or {}), row["category"]
+    if not any(body.get("category") for body in said):
+        # Hosts that came to be known only during the run may have made it another kind of work.
+        for body in gates:
+            category, scope["label"] = body.get("category") or category, body.get("label") or scope.get("label")
     for body in said:
         if body.get("label"):
             scope["label"] = body["label"]
@@ -135,7 +139,7 @@ def from_records(
         started_at=str(row["started_at"]),
         outcome=str(row["outcome"]),
         check_mode=bool(row["check_mode"] or ended.get("check_mode")),
-        category=row["category"],
+        category=category,
         label=dict(scope.get("label") or {}),
         contract=row["contract"],
         playbook=row["playbook"],

@@ -143,6 +143,20 @@ def test_work_from_before_an_agreement_that_was_noted_for_it_afterwards_uses_it_
         assert (statement.lines, statement.agreements[0].used_seconds) == ([], 900)
 
 
+def test_a_run_that_a_late_host_put_out_of_contract_is_billed_as_that_kind_of_work(book: Book) -> None:
+    routine = {"category": "routine_maintenance", "contract": "out", "label": {"fr": "Courante", "en": "Routine"}}
+    before = {"clients": [{"client": "acme", "contract": "in", "agreement": None, "passed": True}]}
+    late = {**gate(), "category": "migration", "label": {"fr": "Migration", "en": "Migration"}}
+    run_id = book.run("2026-11-15T10:00:00+00:00", 600, {"web1": ["acme"]}, scope=routine, gate=before)
+    book.say(run_id, record.GATE, **late)
+    line = book.statement().lines[0]
+    assert (line.category, line.label["en"], line.agreement) == ("migration", "Migration", "Q-1")
+    # What somebody corrects goes before.
+    book.say(run_id, record.CORRECTED, by="ada", reason="r", category="incident_caused_by_others", contract="out")
+    line = book.statement().lines[0]
+    assert (line.category, line.agreement) == ("incident_caused_by_others", None)
+
+
 def test_work_noted_by_hand_has_clients_without_hosts(book: Book) -> None:
     book.run("2026-11-15T10:00:00+00:00", 600, {}, clients=["acme", "globex"])
     assert [(line.milliseconds, line.hosts) for line in book.statement().lines] == [(300_000, ())]
