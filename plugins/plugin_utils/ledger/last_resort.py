@@ -12,8 +12,10 @@ was not allowed to begin. A run may leave a line of each. `playbook ledger -e le
 from __future__ import annotations
 
 import json
+import math
 import syslog
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
@@ -115,10 +117,25 @@ def _checked(value: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"a last-resort line without its field {name!r}")
     if value["phase"] not in PHASES:
         raise ValueError(f"a last-resort line whose field 'phase' is {value['phase']!r}")
+    for name in ("at", "started_at"):
+        if not _is_stamp(value[name]):
+            raise ValueError(
+                f"a last-resort line whose field {name!r} is no moment of the ledger: {value[name][:40]!r}"
+            )
+    spent = value.get("duration_seconds")
+    if spent is not None and not (type(spent) in {int, float} and 0 <= spent < math.inf):
+        raise ValueError("a last-resort line whose field 'duration_seconds' is no length of time")
     for item in value.get("hosts") or []:
         if not isinstance(item, list) or [type(part) for part in item] != [list, list]:
             raise ValueError("a last-resort line whose field 'hosts' is no list of clients with their hosts")
     return value
+
+
+def _is_stamp(text: str) -> bool:
+    try:
+        return record.stamp(datetime.fromisoformat(text)) == text
+    except ValueError:
+        return False
 
 
 def store(transaction: Transaction, value: Mapping[str, Any], now: str) -> int:

@@ -70,6 +70,12 @@ def test_any_text_gives_one_short_ascii_line_that_can_be_read_again(name: str, h
         (last_resort.line({**SAID, "run_id": ""}), "without its field 'run_id'"),
         (last_resort.line({**SAID, "phase": "x"}), "field 'phase' is 'x'"),
         (last_resort.line(SAID).replace('[[],["db1"]]', '["acme","db1"]'), "field 'hosts'"),
+        # Billing reads these: one spoilt line must not stop every statement, nor take time off a bill.
+        (last_resort.line({**SAID, "started_at": "yesterday"}), "field 'started_at'"),
+        (last_resort.line({**SAID, "at": "2026-11-23T20:05:00+01:00"}), "field 'at'"),
+        (last_resort.line({**SAID, "duration_seconds": -3600}), "field 'duration_seconds'"),
+        (last_resort.line({**SAID, "duration_seconds": "long"}), "field 'duration_seconds'"),
+        (last_resort.line({**SAID, "duration_seconds": 1}).replace('seconds":1', 'seconds":NaN'), "duration_seconds'"),
     ],
 )
 def test_a_damaged_line_is_told(text: str, message: str) -> None:
