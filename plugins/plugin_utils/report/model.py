@@ -100,19 +100,27 @@ def build(
 
 
 def _with_agreements(runs: Iterable[Mapping[str, Any]], lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each run with the agreements that its lines rest on, the reason of an emergency, and whether one is missing."""
+    """Each run as it is billed: in or out of contract, the agreements, the reason of an emergency, and whether one is
+    missing.
+    """
     by_run: dict[str, list[Mapping[str, Any]]] = {}
     for line in lines:
         by_run.setdefault(line["run_id"], []).append(line)
-    return [
-        {
-            **run,
-            "agreements": sorted({line["agreement"] for line in by_run.get(run["run_id"], []) if line["agreement"]}),
-            "emergency": next((line["emergency"] for line in by_run.get(run["run_id"], []) if line["emergency"]), None),
-            "unagreed": any(line["unagreed"] and not line["emergency"] for line in by_run.get(run["run_id"], [])),
+    found: list[dict[str, Any]] = []
+    for run in runs:
+        its = by_run.get(run["run_id"], [])
+        told = {
+            "agreements": sorted({line["agreement"] for line in its if line["agreement"]}),
+            "emergency": next((line["emergency"] for line in its if line["emergency"]), None),
+            "unagreed": any(line["unagreed"] and not line["emergency"] for line in its),
         }
-        for run in runs
-    ]
+        # The record says what the run was as a whole; an exception may have made it another thing for this client.
+        judged = [line for line in its if line["contract"]]
+        if judged:
+            line = next((one for one in judged if one["contract"] == "out"), judged[0])
+            told |= {name: line[name] or run[name] for name in ("category", "label", "contract")}
+        found.append({**run, **told})
+    return found
 
 
 def _own_day(report: Mapping[str, Any], looks: Iterable[Mapping[str, Any]]) -> date:

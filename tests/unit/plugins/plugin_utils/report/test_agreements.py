@@ -98,3 +98,15 @@ def test_the_same_records_give_the_same_bytes(story: Any) -> None:
     out(story, "2026-11-02T10:00:00Z")
     first, second = (told(story, HOURS, now=now) for now in (AFTER, datetime(2030, 1, 1, tzinfo=UTC)))
     assert first.files == second.files
+
+
+def test_a_run_is_told_as_it_was_for_this_client_and_not_for_the_other(story: Any) -> None:
+    clients = [
+        {"client": "acme", "passed": True, "contract": "in", "agreement": None, "exception": "CTR-7"},
+        {"client": "globex", "passed": True, "contract": "out", "agreement": None},
+    ]
+    story.run("2026-11-02T10:00:00Z", {"web1": ["acme"], "db1": ["globex"]}, "migration", gate={"clients": clients})
+    for client, contract in (("acme", "in"), ("globex", "out"), (None, "out")):
+        report = told(story, {**HOURS, **ACCEPTED}, client=client).report
+        assert [run["contract"] for run in report["interventions"]] == [contract], client
+        assert {total["contract"] for total in report["categories"]} == {contract}, client
