@@ -26,6 +26,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.confi
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import canonical
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import PeriodError, named_zone
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import gate, terms_files
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.loading import load
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import CatalogueError
 
@@ -106,6 +107,7 @@ class ActionModule(ActionBase):
         said = {}
         if any(options[key] for key in ("ticket", "quote", "note")):
             said = self._annotation(options)
+        exception = self._exception(client, hosts, category, begin, variables)
         facts = [client, sorted(hosts), category.name, begin.isoformat(), end.isoformat(), operator["name"], said]
         work = by_hand.ByHand(
             key=(options["key"] or "").strip() or canonical(facts),
@@ -117,13 +119,14 @@ class ActionModule(ActionBase):
             category=category,
             hosts={host: [client] for host in hosts},
             said=said,
+            exception=exception,
         )
         answer = {
             "run_id": work.run_id,
             "started_at": begin.isoformat(),
             "ended_at": end.isoformat(),
             "category": category.name,
-            "contract": category.contract,
+            "contract": work.contract,
         }
         if self._task.check_mode:
             return {**answer, "changed": not self._is_there(ledger, work.run_id)}
@@ -185,6 +188,19 @@ class ActionModule(ActionBase):
             added_seconds=spent_time.duration("time", time).total_seconds() if time else None,
             client=options["client"] if options["action"] == "annotate" else None,
         )
+
+    def _exception(self, client, hosts, category, begin, variables):
+        """Where this client's contract differs from the catalogue: as the gate finds it for a playbook's run."""
+        terms = terms_files.load(configured_setting("agreements"))
+        third_party = variables.get(gate.THIRD_PARTY_VARIABLE)
+        found, _checks = gate.excepted(
+            category,
+            {host: frozenset(inventory.host_groups(variables, host)) for host in hosts},
+            terms.of(client),
+            terms.today(begin),
+            self._templar.template(third_party) if isinstance(third_party, str) else None,
+        )
+        return found
 
     def _category(self, options, name):
         catalogue = load(options["catalogue"] or configured_setting("catalogue"))

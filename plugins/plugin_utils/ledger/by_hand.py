@@ -23,6 +23,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store
     Transaction,
 )
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Category
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import ContractException
 
 ANNOTATION_FIELDS = ("ticket", "quote", "note", "added_seconds", "client")
 
@@ -62,6 +63,7 @@ class ByHand:
 
     origin: where it was noted (`manual`, or the tool it was imported from). key: names it, so that it is stored once.
     duration_seconds: None when nobody knows. missing: what the source does not tell; then the record is incomplete.
+    exception: of the clients' contract, which puts the work in or out of it after all.
     """
 
     key: str
@@ -77,11 +79,17 @@ class ByHand:
     source: Mapping[str, Any] = field(default_factory=dict)
     missing: Sequence[str] = ()
     scope_source: str = "stated"
+    exception: ContractException | None = None
 
     @property
     def run_id(self) -> str:
         """The same for the same origin and key, so that telling it twice stores it once."""
         return hashlib.sha256(f"{self.origin}\n{self.key}".encode("utf-8", "replace")).hexdigest()[:32]
+
+    @property
+    def contract(self) -> str:
+        """In or out of contract."""
+        return self.category.contract if self.exception is None else self.exception.contract
 
     def entries(self, now: datetime) -> list[Entry]:
         """The rows, like those of a playbook's run: what reads the ledger needs not know the difference."""
@@ -99,13 +107,18 @@ class ByHand:
             "scope": {
                 "category": category.name,
                 "label": dict(category.label),
-                "contract": category.contract,
+                "contract": self.contract,
                 "agreement_needed": list(category.agreement),
                 "billing": category.billing.rule,
                 "source": self.scope_source,
                 "evaluations": [],
             },
         }
+        if self.exception is not None:
+            judged = {"contract": self.contract, "exception": self.exception.reference, "agreement": None}
+            body["gate"] = {
+                "clients": [{"client": client, "passed": True, **judged} for client in sorted(self.clients)]
+            }
         made = [Entry(uid=f"{run_id}:{record.STARTED}", run_id=run_id, kind=record.STARTED, at=began, body=body)]
         for number, (host, clients) in enumerate(sorted(self.hosts.items()), 1):
             # The number alone in the uid: a host's name may be anything.
@@ -155,13 +168,18 @@ def store(transaction: Transaction, work: ByHand, now: datetime) -> bool:
 
 
 def _lasting(text: str) -> dict[str, Any]:
-    """A body without what differs between two ways to say the same: the moment and the hand that wrote it down."""
+    """A body without what differs between two ways to say the same: the moment and the hand that wrote it down.
+
+    Nor what the contract said of it: that may have been agreed anew since.
+    """
     import json
 
     body: dict[str, Any] = json.loads(text)
     operator = body.get("operator")
+    if isinstance(body.get("scope"), dict):
+        body["scope"].pop("contract", None)
     return {
-        **{key: value for key, value in body.items() if key not in {"recorded_at", "operator"}},
+        **{key: value for key, value in body.items() if key not in {"recorded_at", "operator", "gate"}},
         "operator": operator.get("name") if isinstance(operator, dict) else None,
     }
 

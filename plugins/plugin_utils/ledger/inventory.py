@@ -31,8 +31,12 @@ def host_clients(task_vars: Mapping[str, Any], host: str) -> list[str] | None:
     hostvars = task_vars.get("hostvars") or {}
     if host not in hostvars:
         return None
-    groups = task_vars.get("groups") or {}
-    return clients_of(_variable(hostvars[host]), [str(name) for name, hosts in groups.items() if host in hosts])
+    return clients_of(_variable(hostvars[host]), host_groups(task_vars, host))
+
+
+def host_groups(task_vars: Mapping[str, Any], host: str) -> list[str]:
+    """The groups that a host is in."""
+    return [str(name) for name, hosts in (task_vars.get("groups") or {}).items() if host in hosts]
 
 
 def _variable(variables: Mapping[str, Any]) -> Any:

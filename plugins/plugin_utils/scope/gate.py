@@ -11,7 +11,12 @@ from datetime import date
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Category
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import Agreement, ClientTerms, Terms
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import (
+    Agreement,
+    ClientTerms,
+    ContractException,
+    Terms,
+)
 
 MODES = ("off", "warn", "block")
 EMERGENCY_VARIABLE = "infogerance_emergency"
@@ -176,15 +181,10 @@ def _verdict(
     emergency: str | None,
     third_party: str | None,
 ) -> Verdict:
-    checks: list[Check] = []
     contract, ways, reference = str(category.contract), category.agreement, None
-    for exception in terms.exceptions:
-        mismatch = exception.mismatch(category.name, hosts, third_party, today)
-        if reference is not None and mismatch is None:
-            mismatch = f"{reference} came first"
-        checks.append(Check(f"exception {exception.reference}", mismatch is None, mismatch or exception.contract))
-        if mismatch is None:
-            contract, ways, reference = exception.contract, exception.agreement, exception.reference
+    exception, checks = excepted(category, hosts, terms, today, third_party)
+    if exception is not None:
+        contract, ways, reference = exception.contract, exception.agreement, exception.reference
     names = tuple(sorted(hosts))
     if contract == "in":
         return Verdict(client, names, contract, True, reference, checks=tuple(checks))
@@ -203,6 +203,29 @@ def _verdict(
     if emergency is not None:
         checks.append(Check("emergency", urgent, "a reason was given" if urgent else "is no way on for this category"))
     return Verdict(client, names, contract, chosen is not None or urgent, reference, chosen, percent, tuple(checks))
+
+
+def excepted(
+    category: Category,
+    hosts: Mapping[str, frozenset[str]],
+    terms: ClientTerms,
+    today: date,
+    third_party: str | None,
+) -> tuple[ContractException | None, list[Check]]:
+    """The exception of a client's contract that applies, the first of them, and each that was looked at.
+
+    hosts: the client's hosts that are worked on, each with its groups.
+    """
+    found: ContractException | None = None
+    checks: list[Check] = []
+    for exception in terms.exceptions:
+        mismatch = exception.mismatch(category.name, hosts, third_party, today)
+        if found is not None and mismatch is None:
+            mismatch = f"{found.reference} came first"
+        checks.append(Check(f"exception {exception.reference}", mismatch is None, mismatch or exception.contract))
+        if mismatch is None:
+            found = exception
+    return found, checks
 
 
 def _fault(

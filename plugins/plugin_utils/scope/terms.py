@@ -81,6 +81,8 @@ class ContractException:
             return f"begins on {self.valid_from.isoformat()}"
         if self.valid_until is not None and today > self.valid_until:
             return f"ended on {self.valid_until.isoformat()}"
+        if not hosts and (self.hosts or self.host_groups):
+            return "is for some hosts, and none is named"
         for host, groups in sorted(hosts.items()):
             if self.hosts and not _any(self.hosts, [host]):
                 return f"is not for host {host}"

@@ -79,3 +79,27 @@ def test_what_cannot_be_exported_is_told_before_anything_is_written(ground: Any)
     output = " ".join(ground.run(*EXPORT, "-e", json.dumps(bad), expect=2, **terms).split())
     assert "operators: 'root': field 'email' must be a text" in output
     assert not (ground.path / "out").exists()
+
+
+def test_a_run_for_two_clients_is_shared_by_the_time_that_their_hosts_were_at_work(ground: Any) -> None:
+    terms = {**TERMS, "billing": {"sharing": "busy"}}
+    environment = {"INFOGERANCE_PERIMETER_AGREEMENTS": str(ground.write("terms.yml", json.dumps(terms)))}
+    ground.play(
+        """
+- hosts: web1:db1
+  gather_facts: false
+  vars: {infogerance_scope: migration}
+  tasks:
+    - {name: Work, ansible.builtin.command: "sleep {{ 3 if inventory_hostname == 'web1' else 0 }}"}
+""",
+        **environment,
+    )
+    now = ground.only()["started_at"][:7]
+    ground.run(
+        *("infogerance.perimeter.billing", "-e", f"billing_period={now}", "-e", "billing_directory=out"),
+        *("-e", "billing_format=json"),
+        **environment,
+    )
+    told = json.loads(files(ground)[0].read_text())["lines"]
+    spent = {line["client"]: line["milliseconds"] for line in told}
+    assert spent["acme"] > 1.3 * spent["globex"] > 0

@@ -234,3 +234,43 @@ def test_a_play_that_asks_for_check_mode_itself_is_told_from_one_that_changes_th
         ground.run(name)
     runs = {run["playbook"]: found(ground, run_id=run["run_id"])[0] for run in ground.interventions()}
     assert {name: run["check_mode"] for name, run in runs.items()} == {"all.yml": True, "some.yml": False}
+
+
+def test_work_that_the_clients_own_contract_covers_is_recorded_so(ground: Any) -> None:
+    exceptions = [
+        {"reference": "CTR-7", "category": "hardware_outside_maintenance", "contract": "in", "hosts": ["web*"]},
+        {"reference": "L-12", "category": "third_party_contact", "contract": "in", "third_parties": ["dc-north"]},
+    ]
+    terms = {"version": 1, "clients": {"acme": {"exceptions": exceptions}}}
+    path = ground.write("agreements.yml", json.dumps(terms))
+    call = {"action": "record", "client": "acme", "start": "2026-11-02T14:00", "duration": "20m"}
+    tasks = [
+        {"infogerance.perimeter.intervention": {**call, "category": category, **more}, "vars": variables}
+        for category, more, variables in (
+            ("hardware_outside_maintenance", {"hosts": ["web1"]}, {}),
+            ("hardware_outside_maintenance", {}, {}),
+            ("third_party_contact", {}, {"infogerance_third_party": "dc-{{ 'north' }}"}),
+            ("third_party_contact", {}, {"infogerance_third_party": "dc-south"}),
+        )
+    ]
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks[:3]}]
+    environment = {"INFOGERANCE_PERIMETER_AGREEMENTS": str(path)}
+    ground.play(json.dumps(play), **environment)
+    play[0]["tasks"] = [{**tasks[3], "name": "Another call"}]
+    play[0]["tasks"][0]["infogerance.perimeter.intervention"]["duration"] = "25m"
+    ground.play(json.dumps(play), **environment)
+    found = {
+        (
+            run["category"],
+            run["contract"],
+            (run["started"].get("gate") or {"clients": [{}]})["clients"][0].get("exception"),
+        )
+        for run in ground.interventions()
+        if run["started"].get("origin") == "manual"
+    }
+    assert found == {
+        ("hardware_outside_maintenance", "in", "CTR-7"),
+        ("hardware_outside_maintenance", "out", None),
+        ("third_party_contact", "in", "L-12"),
+        ("third_party_contact", "out", None),
+    }

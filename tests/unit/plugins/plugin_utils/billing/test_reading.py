@@ -16,10 +16,12 @@ import pytest
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.reading import read_statement, read_used
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.statement import Statement
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.by_hand import ByHand, store
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import Recorder
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.loading import load
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import ContractException
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms_checks import parse
 
 TERMS = parse(
@@ -173,3 +175,25 @@ def test_the_time_of_a_killed_run_is_what_can_be_proved(book: Book) -> None:
             transaction.add([Entry(uid=f"dead:{kind}", run_id="dead", kind=kind, at=later, host="web1", body=body)])
     line = book.statement().lines[0]
     assert (line.milliseconds, line.estimated, line.outcome) == (90_000, True, "interrupted")
+
+
+def test_work_noted_by_hand_is_in_contract_where_the_clients_own_contract_says_so(book: Book) -> None:
+    moment = datetime(2026, 11, 15, 10, tzinfo=UTC)
+    facts: dict[str, Any] = {
+        "key": "T-1",
+        "started": moment,
+        "ended": moment + timedelta(hours=1),
+        "duration_seconds": 3600.0,
+        "clients": ["acme"],
+        "operator": {"name": "ada"},
+        "category": CATEGORIES["third_party_contact"],
+    }
+    direct = ContractException("letter of 12 May", "third_party_contact", "in", third_parties=("datacentre",))
+    work = ByHand(**facts, exception=direct)
+    book.ledger.create()
+    with book.ledger.transaction() as transaction:
+        assert store(transaction, work, moment)
+        # What was agreed may change: the same facts are still the same work, and what was recorded stays.
+        assert not store(transaction, ByHand(**facts), moment)
+    line = book.statement().lines[0]
+    assert (line.contract, line.bill, line.exception) == ("in", "included", "letter of 12 May")

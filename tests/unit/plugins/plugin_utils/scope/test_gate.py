@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.gate import Target, decide, reason
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.gate import Target, decide, excepted, reason
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.loading import load
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import (
     Agreement,
@@ -123,3 +123,15 @@ def test_one_client_that_did_not_agree_holds_up_the_run(hosts: dict[str, list[st
 def test_an_emergency_needs_a_reason_in_words(value: Any) -> None:
     assert reason(value) is None
     assert reason(" the\nshop   is down ") == "the shop is down"
+
+
+def test_work_without_a_server_is_not_that_of_an_exception_for_some_servers() -> None:
+    everywhere = ContractException("CTR-1", "migration", "in")
+    somewhere = ContractException("CTR-2", "migration", "in", hosts=("san*",))
+    grouped = ContractException("CTR-3", "migration", "in", host_groups=("old",))
+    terms = ClientTerms((), (grouped, somewhere, everywhere))
+    found, checks = excepted(CATEGORIES["migration"], {}, terms, TODAY, None)
+    assert found == everywhere
+    assert [check.passed for check in checks] == [False, False, True]
+    found, _checks = excepted(CATEGORIES["migration"], {"san1": frozenset()}, terms, TODAY, None)
+    assert found == somewhere
