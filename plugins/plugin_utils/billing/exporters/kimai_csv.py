@@ -6,7 +6,10 @@
 The format: the plugin's page (kimai.org/documentation/plugin-import.html) and its own example and checks
 (Resources/demo/timesheet.csv, Importer/AbstractTimesheetImporter.php of kevinpapst/ImportBundle). Semicolons, and heads
 in English whatever the language. Needed are Date, From, To, User, Email, Customer, Project and Activity; `Duration` is
-in seconds and goes before From and To. Projects and activities are found by name, and created where there is none.
+in seconds. Projects and activities are found by name, and created where there is none.
+
+When it saves an entry, Kimai counts its time anew from From and To, which have one date, and finds out by itself what
+is billable. So an entry is shorter than a day, and one that is not billed by time has the price 0.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ _COLUMNS = (
     *("Date", "From", "To", "Duration", "User", "Email", "Customer", "Project", "Activity", "Description"),
     *("Exported", "Billable", "FixedRate"),
 )
+_DAY = 86400
 
 
 class KimaiCsv:
@@ -53,6 +57,11 @@ def _row(line: Line, setting: Setting) -> dict[str, Any]:
     its = setting.target(line.client, "kimai")
     speaker = setting.speaker(line.client)
     begin, end = local_span(line, setting)
+    if seconds(line) >= _DAY:
+        raise ExportError(
+            f"client {line.client!r}: intervention {line.run_id} has 24 hours or more, which Kimai's import cannot "
+            "take: use the format 'kimai'"
+        )
     operator = line.operator or ""
     email = setting.operator(line, "email")
     if not email:
@@ -70,5 +79,5 @@ def _row(line: Line, setting: Setting) -> dict[str, Any]:
         "Description": description(line, speaker),
         "Exported": 0,
         "Billable": int(line.bill == "time"),
-        "FixedRate": "" if line.amount is None else str(line.amount),
+        "FixedRate": 0 if line.bill != "time" else "" if line.amount is None else str(line.amount),
     }

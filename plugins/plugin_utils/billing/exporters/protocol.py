@@ -86,10 +86,11 @@ def local_span(line: Line, setting: Setting) -> tuple[datetime, datetime]:
     """Beginning and end on the clock of the terms' zone, for tools that keep no zone.
 
     Where clocks change in between, or show the same hour twice, the span is moved to before that: its length is what
-    is billed, and must be the same whoever subtracts.
+    is billed, and must be the same whoever subtracts. It begins with a minute, for Kimai rounds the beginning down and
+    the end up to one: half an hour would become 31 minutes.
     """
     length = timedelta(seconds=seconds(line))
-    begin = datetime.fromisoformat(line.started_at).replace(microsecond=0)
+    begin = datetime.fromisoformat(line.started_at).replace(second=0, microsecond=0)
     for _hour in range(26):
         first, last = (moment.astimezone(setting.terms.zone) for moment in (begin, begin + length))
         if length > timedelta(hours=20) or (first.utcoffset() == last.utcoffset() and not (first.fold or last.fold)):

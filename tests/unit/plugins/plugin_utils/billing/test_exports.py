@@ -202,7 +202,7 @@ def test_whatever_was_recorded_the_tool_gets_what_its_documentation_asks_for(
 
 def test_kimai_is_told_begin_end_and_price_to_the_cent() -> None:
     entry = parsed("kimai", line())[0]
-    assert (entry["begin"], entry["end"]) == ("2026-11-23T11:00:30", "2026-11-23T11:30:30")
+    assert (entry["begin"], entry["end"]) == ("2026-11-23T11:00:00", "2026-11-23T11:30:00")
     assert (entry["project"], entry["activity"], entry["user"], entry["billable"]) == (3, 2, 5, True)
     assert entry["fixedRate"] == Decimal("42.5")
     assert entry["description"] == f"Migration – move.yml – web1 [{'a' * 32}]"
@@ -220,6 +220,8 @@ def test_a_span_without_a_zone_has_its_length_whoever_reads_it_in_the_zone(
     made = line(started_at=(day + timedelta(seconds=after)).isoformat(), billed_seconds=length)
     begin, end = protocol.local_span(made, SETTING)
     paris = ZoneInfo("Europe/Paris")
+    # Kimai's own rounding takes the started minute at both ends: half an hour would become 31 minutes.
+    assert begin.second == begin.microsecond == 0
     read = end.replace(tzinfo=paris).astimezone(UTC) - begin.replace(tzinfo=paris).astimezone(UTC)
     assert read.total_seconds() == (end - begin).total_seconds() == length
 
@@ -227,7 +229,7 @@ def test_a_span_without_a_zone_has_its_length_whoever_reads_it_in_the_zone(
 def test_glpi_takes_the_noted_ticket_when_it_is_a_number_and_no_tag_of_ours() -> None:
     first, second = parsed("glpi", line(ticket="77"), line(ticket="T-7", note="<script>alert(1)</script>"))["input"]
     assert (first["tickets_id"], second["tickets_id"]) == (77, 12)
-    assert (first["actiontime"], first["date"], first["users_id_tech"]) == (1800, "2026-11-23 11:00:30", 6)
+    assert (first["actiontime"], first["date"], first["users_id_tech"]) == (1800, "2026-11-23 11:00:00", 6)
     assert "<" not in second["content"]
     assert "&lt;script&gt;" in second["content"]
     assert "T-7" in second["content"]
@@ -244,9 +246,23 @@ def test_dolibarr_gets_an_intervention_with_its_line() -> None:
 def test_the_imports_csv_has_every_column_that_its_plugin_needs() -> None:
     row = rows("kimai_csv", line())[0]
     assert set(row) >= {"Date", "From", "To", "User", "Email", "Customer", "Project", "Activity"}
-    assert (row["Date"], row["From"], row["To"], row["Duration"]) == ("2026-11-23", "11:00:30", "11:30:30", "1800")
+    assert (row["Date"], row["From"], row["To"], row["Duration"]) == ("2026-11-23", "11:00:00", "11:30:00", "1800")
     assert (row["User"], row["Email"], row["Customer"], row["Project"]) == ("ada", "ada@example.org", "Acme SA", "acme")
     assert (row["FixedRate"], row["Billable"], row["Exported"]) == ("42.50", "1", "0")
+
+
+def test_what_has_no_price_gets_none_from_the_import_which_overlooks_billable() -> None:
+    # The plugin lets Kimai find out by itself what is billable: without a price that would be the user's rate.
+    priced = rows("kimai_csv", line(bill="agreed", amount=None), line(bill="included", amount=None))
+    assert [(row["FixedRate"], row["Billable"]) for row in priced] == [("0", "0")] * 2
+    assert rows("kimai_csv", line(amount=None))[0]["FixedRate"] == ""
+
+
+def test_the_import_takes_no_entry_of_a_day_or_more() -> None:
+    # It has one date: 25 hours would become one.
+    rows("kimai_csv", line(billed_seconds=86399))
+    with pytest.raises(ExportError, match=f"client 'acme': intervention {'a' * 32} has 24 hours or more"):
+        EXPORTERS["kimai_csv"].text([line(billed_seconds=86400)], SETTING)
 
 
 def test_a_client_or_operator_that_the_tool_does_not_know_is_named() -> None:
