@@ -105,7 +105,7 @@ class ActionModule(ActionBase):
         if done.changed and not options["again"]:
             display.warning(
                 f"{len(done.changed)} interventions were exported before, and their time or price has been corrected "
-                "since: export them with again=true, and take the earlier ones out of the tool"
+                "since. Take this period's earlier entries out of the tool, and export it whole with again=true"
             )
         result.update(
             changed=done.written,

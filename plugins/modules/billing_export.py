@@ -62,7 +62,9 @@ options:
     type: bool
     default: false
   again:
-    description: Whether to export what was exported before once more.
+    description:
+      - Whether to export what was exported before once more - all of the period, corrected or not.
+      - Take its earlier entries out of the tool first.
     type: bool
     default: false
   operators:

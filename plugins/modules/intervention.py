@@ -62,7 +62,7 @@ options:
     type: str
   duration:
     description:
-      - How long it took - minutes (V(90)), V(1h30), V(2h), V(45m) or V(1:30); at most 31 days.
+      - How long it took - minutes (V(90), up to V(1440)), V(1h30), V(2h), V(45m) or V(1:30); at most 31 days.
       - With O(action=correct) the time it really took, in place of the recorded one and of what was added before;
         V(0) is allowed.
     type: str

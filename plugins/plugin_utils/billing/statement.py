@@ -265,7 +265,8 @@ def _line(item: Work, client: str, milliseconds: int, terms: Terms) -> tuple[Lin
         contract = party.contract
     agreement, declared = _agreement(item, client, terms)
     emergency = item.emergency if contract == "out" and (party is None or party.emergency) else None
-    ticket = item.last_said(client, "ticket")
+    # What is noted of a run for several clients may be one's own business: it goes to nobody, as in the report.
+    ticket = item.last_said(client, "ticket", shared=False)
     span = max(item.whole, milliseconds)
     outside = working_hours.outside(datetime.fromisoformat(item.started_at), span, its.billing, terms.zone)
     _inside, out_of_hours = share(milliseconds, [max(0, span - outside), outside])

@@ -99,9 +99,10 @@ class Work:
         """Whether somebody has corrected the time or added to it."""
         return any(one.client in {None, client} and (one.milliseconds is not None or one.added) for one in self.said)
 
-    def last_said(self, client: str, name: str) -> Said | None:
-        """The last word that names an agreement (or a ticket) for this client."""
-        found = [one for one in self.said if one.client in {None, client} and getattr(one, name)]
+    def last_said(self, client: str, name: str, *, shared: bool = True) -> Said | None:
+        """The last word that names an agreement (or a ticket) for this client. shared: or for all of several."""
+        whose = {None, client} if shared or len(self.clients) < 2 else {client}
+        found = [one for one in self.said if one.client in whose and getattr(one, name)]
         return found[-1] if found else None
 
 

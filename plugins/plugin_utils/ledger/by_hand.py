@@ -9,6 +9,7 @@ Nothing stored is touched: an annotation is a further row, and so is the record 
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -172,8 +173,6 @@ def _lasting(text: str) -> dict[str, Any]:
 
     Nor what the contract said of it: that may have been agreed anew since.
     """
-    import json
-
     body: dict[str, Any] = json.loads(text)
     operator = body.get("operator")
     if isinstance(body.get("scope"), dict):
@@ -184,11 +183,27 @@ def _lasting(text: str) -> dict[str, Any]:
     }
 
 
+def _clients(transaction: Transaction, run_id: str) -> list[str]:
+    sql = "SELECT body FROM records WHERE run_id = ? AND kind IN (?, ?)"
+    rows = transaction.query(sql, (run_id, record.STARTED, record.HOST))
+    return sorted({str(name) for row in rows for name in json.loads(row["body"]).get("clients") or []})
+
+
 def annotate(ledger: Ledger, run_id: str, said: Mapping[str, Any], *, by: str, now: datetime) -> None:
-    """Say more about an intervention that is recorded already. Raises LedgerError when there is none of that id."""
+    """Say more about an intervention that is recorded already.
+
+    Raises LedgerError when there is none of that id, or when it was not for the client that this is about: whatever was
+    said would reach nobody.
+    """
     with ledger.transaction() as transaction:
         if record.STARTED not in transaction.counts(run_id):
             raise LedgerError(f"ledger {ledger.path}: there is no intervention {run_id}")
+        clients = _clients(transaction, run_id)
+        if said.get("client") and said["client"] not in clients:
+            raise LedgerError(
+                f"ledger {ledger.path}: intervention {run_id} was not for client {said['client']!r} but for "
+                f"{', '.join(clients) or 'nobody'}"
+            )
         uid = f"{run_id}:{record.ANNOTATED}:{uuid.uuid4().hex}"
         body = {**said, "by": by}
         transaction.add([Entry(uid=uid, run_id=run_id, kind=record.ANNOTATED, at=record.stamp(now), body=body)])

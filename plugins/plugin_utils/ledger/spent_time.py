@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 LONGEST = timedelta(days=31)
 # Clocks of two machines differ by a little.
 _GRACE = timedelta(minutes=5)
+# A bare number of more is hardly meant as minutes.
+_MOST_MINUTES = 24 * 60
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)\Z")
 _UNITS = re.compile(r"(?:(\d{1,3})h)?(?:(\d{1,5})(m|min)?)?\Z")
 
@@ -20,8 +22,11 @@ class TimeError(ValueError):
 
 
 def duration(field: str, value: str | int, *, zero: bool = False) -> timedelta:
-    """Read minutes (`90`), `1h30`, `2h`, `45m` or `1:30`. zero: whether nothing at all is an answer, too."""
+    """Read minutes (`90`, of a day at most), `1h30`, `2h`, `45m` or `1:30`. zero: whether nothing is an answer."""
     text = str(value).strip().lower().replace(" ", "")
+    if text.isdecimal() and int(text) > _MOST_MINUTES:
+        # YAML reads 1:30:00 without quotes as 5400.
+        raise TimeError(f"{field}: {text[:40]} minutes without their unit: write {text[:40]}m, or hours as 90h")
     if match := _CLOCK.match(text):
         found = timedelta(hours=int(match[1]), minutes=int(match[2]))
     elif text and (match := _UNITS.match(text)):

@@ -257,6 +257,18 @@ def test_an_agreement_given_afterwards_takes_the_time_and_a_noted_one_only_if_de
         assert (line.agreement, line.unagreed) == (agreement, agreement is None)
 
 
+def test_a_ticket_that_was_noted_of_a_run_for_several_clients_is_nobodys_unless_it_says_whose() -> None:
+    both = {"web1": ["acme"], "db1": ["globex"]}
+    for hosts, said, ticket in (
+        (None, Said(ticket="77"), "77"),
+        # It would put one client's time into the other's ticket.
+        (both, Said(ticket="77"), None),
+        (both, Said("acme", ticket="77"), "77"),
+        (both, Said("globex", ticket="77"), None),
+    ):
+        assert made([run(hosts=hosts, said=[said])], terms()).lines[0].ticket == ticket
+
+
 def test_a_price_that_was_agreed_is_not_billed_by_the_hour() -> None:
     priced = {key: value for key, value in QUOTE.items() if key != "hours"} | {"amount": "1500.00"}
     its = terms({"hourly_rate": 80}, agreements=[priced])
