@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab import inside
 from lab.errors import CommandError, LabError
 from lab.podman import environment, inspect_container, podman, remove_containers, text
 
@@ -86,16 +87,23 @@ class Host:
         """Run a command inside. A string goes through ``sh -c``. Raises CommandError when ``check`` and rc is not 0."""
         argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
         data = input.encode() if isinstance(input, str) else input
-        interactive = [] if data is None else ["--interactive"]
-        done = podman(
-            *("exec", *interactive, "--user", user, self.container, *argv), data=data, check=False, timeout=timeout
-        )
+        done = self._raw(argv, data, user, timeout)
         result = subprocess.CompletedProcess(
             argv, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         )
         if check and result.returncode != 0:
             raise CommandError([self.name, *argv], result.returncode, result.stdout, result.stderr)
         return result
+
+    def _raw(
+        self, argv: list[str], data: bytes | None = None, user: str = "root", timeout: float = 120
+    ) -> subprocess.CompletedProcess[bytes]:
+        way = inside.inside(self.container) if user == "root" else None
+        if way is not None:
+            return inside.run(way, argv, data, timeout)
+        interactive = [] if data is None else ["--interactive"]
+        options = (*interactive, "--user", user, self.container)
+        return podman("exec", *options, *argv, data=data, check=False, timeout=timeout)
 
     def spawn(self, command: Command, user: str = "root") -> None:
         """Start a command that goes on after this call, with no terminal and no parent but PID 1."""
@@ -104,7 +112,11 @@ class Host:
 
     def read(self, path: str) -> bytes:
         """Content of a file. Raises CommandError when it is not there."""
-        return podman("exec", self.container, "cat", "--", path).stdout
+        argv = ["cat", "--", path]
+        done = self._raw(argv)
+        if done.returncode != 0:
+            raise CommandError([self.name, *argv], done.returncode, "", done.stderr.decode(errors="replace"))
+        return done.stdout
 
     def exists(self, path: str) -> bool:
         """True for anything that has this name, a dangling link too."""

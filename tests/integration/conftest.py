@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,25 @@ from lab import Host, Lab  # noqa: E402
 from lab.ansible_run import AnsibleRunner, PlayRun  # noqa: E402
 
 _counter = iter(range(1, 1_000_000))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test with many costly cases, a sample belongs to each run and the others to the soak."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sample") is not None:
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for each in cases.values():
+        marker = each[0].get_closest_marker("sample")
+        assert marker is not None
+        (count,) = marker.args
+        # Where one is enough, each test has its own: not always the plainest.
+        first = zlib.crc32(each[0].name.partition("[")[0].encode()) % len(each) if count == 1 else 0
+        kept = {first + round(number * (len(each) - 1) / max(count - 1, 1)) for number in range(count)}
+        for number, item in enumerate(each):
+            if number not in kept:
+                item.add_marker("soak")
 
 
 class HostFactory(Protocol):

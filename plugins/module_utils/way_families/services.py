@@ -133,16 +133,12 @@ def _mariadb(ctx: Context) -> Iterator[Finding]:
     program = next((p for p in ("mariadb", "mysql") if find(p)), None)
     if program is None:
         return
-    query = "SELECT User, Host FROM mysql.user WHERE Host NOT IN ('localhost', '127.0.0.1', '::1')"
     try:
-        rows = command(
-            [program, "--no-defaults", "--protocol=socket", "-u", "root", "-N", "-B", "-e", query], seconds=5
-        )
+        accounts = _mariadb_accounts(program)
     except ToolFailed as error:
         ctx.limit("services: %s does not tell its accounts: %s" % (program, error))
         return
-    for row in rows.splitlines():
-        user, _tab, host = row.partition("\t")
+    for user, host in accounts:
         if user in ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema", "PUBLIC"):
             continue
         quoted = "'%s'@'%s'" % tuple(text.replace("\\", "\\\\").replace("'", "\\'") for text in (user, host))
@@ -158,6 +154,22 @@ def _mariadb(ctx: Context) -> Iterator[Finding]:
             "%s@%s" % (user, host),
             *who,
         )
+
+
+def _mariadb_accounts(program: str) -> list[tuple[str, str]]:
+    # In hexadecimal: names may hold what the client's own output escapes.
+    query = (
+        "SELECT HEX(User), HEX(Host) FROM mysql.user WHERE Host NOT IN ('localhost', '127.0.0.1', '::1')%s"
+        " ORDER BY User, Host"
+    )
+    arguments = [program, "--no-defaults", "--protocol=socket", "-u", "root", "-N", "-B", "-e"]
+    try:
+        # MariaDB keeps roles among the accounts; nobody can log in as one.
+        rows = command([*arguments, query % " AND is_role <> 'Y'"], seconds=5)
+    except ToolFailed:
+        rows = command([*arguments, query % ""], seconds=5)
+    names = ([bytes.fromhex(text).decode("utf-8", "replace") for text in row.split("\t")] for row in rows.splitlines())
+    return [(user, host) for user, host in names]
 
 
 def _htpasswd(ctx: Context) -> Iterator[Finding]:

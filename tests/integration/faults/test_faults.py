@@ -24,6 +24,7 @@ MAY_LACK = {
     "fault",
     [pytest.param(fault, id=fault.name, marks=[pytest.mark.soak] if fault.long else []) for fault in [*RUNS, *LEDGERS]],
 )
+@pytest.mark.sample(18)
 def test_nothing_is_lost_unless_the_record_says_so(fault: Fault, tmp_path: Path) -> None:
     count = fault.try_it(Arena(tmp_path))
     assert count.runs >= 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.integration.faults.kills import Killer
 
-KILLS = 20
+KILLS = 10
 
 
 def test_a_killed_run_is_recorded_as_far_as_it_came_and_never_called_complete(tmp_path: Path) -> None:

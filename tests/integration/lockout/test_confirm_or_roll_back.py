@@ -11,6 +11,8 @@ import pytest
 
 from tests.integration.lockout.looking import PENDING, settled, state
 
+pytestmark = pytest.mark.sample(1)
+
 
 @pytest.fixture(params=["plain", "systemd"])
 def target(request, make_host):

@@ -41,6 +41,7 @@ def killed(ansible, host, accounts, point, number=1, **arguments):
 
 
 @pytest.mark.parametrize("flavour", ["plain", "systemd"])
+@pytest.mark.sample(1)
 def test_killed_at_any_step_of_arming_nothing_has_changed_and_the_next_run_works(
     flavour, make_host, ansible, reconcile, keys
 ):
@@ -175,6 +176,7 @@ def test_a_disk_without_room_for_the_copies_refuses_before_any_change(make_host,
 
 
 @pytest.mark.parametrize("option", ["-o ControlPath={path}", "-S {path}"])
+@pytest.mark.sample(1)
 def test_an_open_channel_of_the_users_own_proves_nothing(option, host, ansible, me, tmp_path):
     before = state(host)
     path = f"/tmp/ipl-{host.port}.sock"
@@ -235,6 +237,7 @@ def test_a_host_behind_a_jump_host_is_proved_through_it(make_host, ansible):
 
 
 @pytest.mark.parametrize("release", ["bullseye", "trixie"])
+@pytest.mark.sample(1)
 def test_other_pythons_and_releases_confirm_and_roll_back(release, make_host, reconcile):
     host = make_host(release=release)
     me = {"name": "deploy", "keys": [login_key(host)]}

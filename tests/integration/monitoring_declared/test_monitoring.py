@@ -127,6 +127,7 @@ def test_undeclared_gone_and_changed_are_told_apart_and_the_system_is_no_noise(s
         ({"baseline": [{"kind": "unit", "name": "*"}]}, "baseline[0]: name"),
     ],
 )
+@pytest.mark.sample(4)
 def test_bad_input_names_the_entry_and_the_field(
     served: Host, ansible: Any, arguments: dict[str, Any], said: str
 ) -> None:

@@ -85,6 +85,7 @@ def test_sets_become_sources_drift_is_mended_and_obsolete_entries_go(fire: Host,
 
 
 @pytest.mark.parametrize("how", ["broken configuration", "broken reload"])
+@pytest.mark.sample(1)
 def test_what_firewalld_would_not_load_changes_nothing(fire: Host, call: Any, how: str) -> None:
     call.ok(fire, [FIRST], [SINK], obsolete="remove")
     files = fire.snapshot(["/etc/firewalld/ipsets", "/etc/firewalld/zones"])

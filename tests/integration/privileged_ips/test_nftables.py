@@ -340,6 +340,7 @@ def untouched(module_hosts: Callable[..., Host]) -> Host:
         (["192.0.2.1"] * 100_000, {}, "100001 entries, at most 20000"),
     ],
 )
+@pytest.mark.sample(5)
 def test_bad_input_is_named_before_any_change(
     untouched: Host, ips: Any, rows: list[str], options: dict[str, Any], why: str
 ) -> None:

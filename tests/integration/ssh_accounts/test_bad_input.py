@@ -55,6 +55,7 @@ def shared(module_hosts):
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.sample(9)
 def test_the_error_names_entry_and_field_and_nothing_changes(shared, reconcile, case):
     accounts, entry, field, told = CASES[case]
     before = shared.stamps(["/etc/passwd", "/etc/shadow", "/etc/group", "/home", "/var/lib", "/etc/sudoers.d"])

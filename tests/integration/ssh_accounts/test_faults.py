@@ -38,6 +38,7 @@ def _sane(host):
 
 
 @pytest.mark.parametrize("point", POINTS)
+@pytest.mark.sample(4)
 def test_a_run_killed_while_it_takes_an_account_away_is_finished_by_the_next(
     host, reconcile, killed, deploy, account, keys, point
 ):
@@ -67,6 +68,7 @@ def test_a_run_killed_while_it_takes_an_account_away_is_finished_by_the_next(
 @pytest.mark.parametrize(
     "point", ["state:written", "useradd:done", "write:opened:2", "write:synced:2", "write:renamed:2", "apply:done"]
 )
+@pytest.mark.sample(2)
 def test_a_run_killed_while_it_makes_accounts_is_finished_by_the_next(host, reconcile, killed, deploy, keys, point):
     accounts = [deploy] + [
         {"name": n, "keys": [keys(n).public], "groups": ["adm"], "sudo": {"nopasswd": True}} for n in ("alice", "bob")

@@ -192,6 +192,7 @@ def test_a_linked_ssh_directory_leads_nobody_into_another_home(host, reconcile, 
         ("chown daemon $D", "belongs to uid 1, not to root"),
     ],
 )
+@pytest.mark.sample(3)
 def test_a_trap_in_place_of_a_key_file_is_refused_before_any_change(host, reconcile, deploy, account, keys, trap, told):
     account("alice")
     host.run("D=/home/alice/.ssh; F=$D/authorized_keys; " + trap)

@@ -39,6 +39,7 @@ def _runs_anything(host, user):
 
 
 @pytest.mark.parametrize("storms", [1, 4])
+@pytest.mark.sample(1)
 def test_processes_that_start_others_faster_than_we_count_are_ended(host, reconcile, deploy, account, storms):
     account("bob")
     host.write("/home/bob/w", "trap '' TERM\nwhile :; do sh /home/bob/w & exit; done\n", 0o755, "bob:bob")

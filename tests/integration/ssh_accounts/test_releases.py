@@ -16,6 +16,7 @@ MANAGE = {"local_people": True}
 # Not Debian 11 with systemd: in a container its logind goes on stopping the ended session, and a login of the restored
 # account waits for that.
 @pytest.mark.parametrize(("release", "flavour"), [("bullseye", "plain"), ("trixie", "plain"), ("trixie", "systemd")])
+@pytest.mark.sample(1)
 def test_an_account_lives_and_goes_on_every_release(make_host, reconcile, keys, account, tmp_path, release, flavour):
     host = make_host(release=release, flavour=flavour)
     if release == "trixie":

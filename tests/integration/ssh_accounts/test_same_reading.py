@@ -112,6 +112,7 @@ MAKERS = {"ed25519": ed25519_lines, "rsa": rsa_lines, "ecdsa": ecdsa_lines}
 
 
 @pytest.mark.parametrize("release", ["bullseye", "bookworm", "trixie"])
+@pytest.mark.sample(1)
 def test_every_line_that_sshd_takes_for_a_key_is_one_to_us(make_host, release, tmp_path):
     host = make_host(release=release)
     # Refused logins cost time and, from OpenSSH 9.8 on, a penalty.

@@ -234,6 +234,7 @@ def test_a_new_password_is_set_and_an_old_login_is_told(ready: Any, runner: Any,
         ({"ledger_database": "strange"}, "strange is there already and belongs to postgres"),
     ],
 )
+@pytest.mark.sample(3)
 def test_what_is_wrong_or_not_ours_is_refused_before_any_change(
     ready: Any, runner: Any, variables: dict[str, Any], said: str
 ) -> None:

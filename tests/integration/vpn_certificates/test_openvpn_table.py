@@ -302,6 +302,7 @@ def test_a_daemon_in_a_chroot_reads_its_list_there(make_vpn):
 
 
 @pytest.mark.parametrize("release", ["bullseye", "trixie"])
+@pytest.mark.sample(1)
 def test_other_debian_releases(make_vpn, release):
     vpn = make_vpn("alice", "carol", release=release)
     vpn.server.stay_connected("carol")

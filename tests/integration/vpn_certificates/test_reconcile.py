@@ -383,6 +383,7 @@ def test_two_runs_at_once_take_turns(make_vpn):
         ({"cn": "bob", "public_key": "x"}, ("bob: public_key", "wireguard")),
     ],
 )
+@pytest.mark.sample(5)
 def test_bad_entries_are_named_before_any_change(shared_vpn, entry, words):
     before = shared_vpn.host.snapshot(["/etc/pki", "/etc/openvpn"])
     shared_vpn.run(["alice", entry]).refused(*words)

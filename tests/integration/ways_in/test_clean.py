@@ -25,6 +25,12 @@ STOCKED = ("chrony", "exim4-daemon-light", "fail2ban", "iptables", "libcap2-bin"
            "policykit-1", "postgresql", "redis-server", "rsyslog", "samba", "ufw", "unattended-upgrades",
            "vsftpd")  # fmt: skip
 
+MARIADB = r"""
+CREATE USER 'bob'@'%' IDENTIFIED BY 'x'; CREATE USER 'shop'@'198.51.100.7' IDENTIFIED BY 'x';
+CREATE USER 'o''ne\\two'@'%' IDENTIFIED BY 'x'; CREATE USER ''@'203.0.113.0/255.255.255.0';
+CREATE USER 'near'@'localhost' IDENTIFIED BY 'x'; CREATE ROLE staff;
+"""
+
 
 def told(result: dict[str, Any]) -> list[tuple[str, str, str | None, str]]:
     return [(row["kind"], row["path"], row["account"], row["entry"]) for row in result["findings"]]
@@ -46,6 +52,21 @@ def test_a_host_with_many_services_has_only_what_their_packages_open(make_host: 
     # Debian's vsftpd lets accounts in by FTP with their passwords: that is a way in, and a reviewer wants to know.
     assert [row[:2] for row in told(result)] == [("ftp_accounts", "/etc/vsftpd.conf")]
     assert result["limits"] == []
+
+    # Accounts of a database that take connections from elsewhere, with the worst of names.
+    host.run(["mariadb", "-e", MARIADB])
+    rows = [row for row in look(host)["findings"] if row["kind"] == "mariadb_account"]
+    assert {(row["account"], row["entry"], row["person"]) for row in rows} == {
+        ("bob", "bob@%", "bob.leroy"),
+        ("shop", "shop@198.51.100.7", "bob.leroy"),
+        ("o'ne\\two", "o'ne\\two@%", None),
+        ("", "@203.0.113.0/255.255.255.0", None),
+    }
+    for row in rows:
+        host.run(row["closes_with"]["command"])
+    assert [row[:2] for row in told(look(host))] == [("ftp_accounts", "/etc/vsftpd.conf")]
+    left = host.run(["mariadb", "-N", "-e", "SELECT User FROM mysql.user WHERE User IN ('near', 'staff')"]).stdout
+    assert left.split() == ["near", "staff"]
 
 
 def test_a_host_that_this_collection_set_up_has_no_findings(
