@@ -28,6 +28,7 @@ PHASES = ("start", "end", "blocked")
 # rsyslog's default is 8 KiB for a message; the host's name and the date take their part of it.
 LONGEST = 6000
 _TEXT = 200
+_VERDICT = ("contract", "agreement", "exception", "passed")
 _COMMON = ("run_id", "phase", "at", "started_at")
 
 
@@ -50,8 +51,23 @@ def facts(started: Mapping[str, Any], clients: Mapping[str, Sequence[str]]) -> d
         "contract": scope.get("contract"),
         "label": scope.get("label"),
         "process": started.get("process"),
+        "gate": _judged(started.get("gate")),
         "hosts": [[list(names), hosts] for names, hosts in grouped.items()],
     }
+
+
+def _judged(gate: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """As much of the gate's decision as a bill needs: clients of whom it said the same share an entry."""
+    if not gate:
+        return None
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for verdict in gate.get("clients") or []:
+        if verdict.get("client"):
+            urgent = all(check["passed"] for check in verdict.get("checks") or [] if check["rule"] == "emergency")
+            said = (*(verdict.get(name) for name in _VERDICT), urgent)
+            groups.setdefault(said, []).append(verdict["client"])
+    entries = [[names, *said] for said, names in groups.items()]
+    return {"emergency": gate.get("emergency"), "clients": entries}
 
 
 def line(said: Mapping[str, Any]) -> str:
@@ -67,6 +83,10 @@ def line(said: Mapping[str, Any]) -> str:
             plain["hosts_left_out"] = left_out
         text = json.dumps(plain, separators=(",", ":"), allow_nan=False)
         fullest = max((hosts for _clients, hosts in groups), key=len, default=[])
+        if len(text) > LONGEST and not fullest and plain.get("gate"):
+            # Whom it concerns is told by the hosts; an entry without a decision shows as work without agreement.
+            plain["gate"] = None
+            continue
         if len(text) <= LONGEST or not fullest:
             return text
         dropped = max(1, len(fullest) // 4)
@@ -128,6 +148,10 @@ def _checked(value: dict[str, Any]) -> dict[str, Any]:
     for item in value.get("hosts") or []:
         if not isinstance(item, list) or [type(part) for part in item] != [list, list]:
             raise ValueError("a last-resort line whose field 'hosts' is no list of clients with their hosts")
+    gate = value.get("gate") or {}
+    for item in (gate.get("clients") or []) if isinstance(gate, dict) else [gate]:
+        if not isinstance(item, list) or len(item) != len(_VERDICT) + 2 or not isinstance(item[0], list):
+            raise ValueError("a last-resort line whose field 'gate' is no decision for lists of clients")
     return value
 
 
@@ -193,4 +217,16 @@ def _started(value: Mapping[str, Any]) -> dict[str, Any]:
             "source": "last_resort",
             "evaluations": [],
         },
+        **_gate(value.get("gate")),
     }
+
+
+def _gate(said: Mapping[str, Any] | None) -> dict[str, Any]:
+    if not said:
+        return {}
+    clients = [
+        {"client": name, **dict(zip(_VERDICT, rest, strict=True)), "checks": [{"rule": "emergency", "passed": urgent}]}
+        for names, *rest, urgent in said.get("clients") or []
+        for name in names
+    ]
+    return {"gate": {"emergency": said.get("emergency"), "clients": clients}}

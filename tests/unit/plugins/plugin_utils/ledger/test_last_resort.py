@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.work import Party
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import last_resort, reading
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.worked import worked
 
 SAID: dict[str, Any] = {
     "run_id": "ab" * 16,
@@ -75,6 +77,8 @@ def test_any_text_gives_one_short_ascii_line_that_can_be_read_again(name: str, h
         (last_resort.line({**SAID, "at": "2026-11-23T20:05:00+01:00"}), "field 'at'"),
         (last_resort.line({**SAID, "duration_seconds": -3600}), "field 'duration_seconds'"),
         (last_resort.line({**SAID, "duration_seconds": "long"}), "field 'duration_seconds'"),
+        (last_resort.line({**SAID, "gate": {"clients": ["acme"]}}), "field 'gate'"),
+        (last_resort.line({**SAID, "gate": "passed"}), "field 'gate'"),
         (last_resort.line({**SAID, "duration_seconds": 1}).replace('seconds":1', 'seconds":NaN'), "duration_seconds'"),
     ],
 )
@@ -105,6 +109,49 @@ def test_what_is_imported_reads_like_a_run_and_says_that_it_is_incomplete(tmp_pa
     assert run["missing"] == ["imported from the system log: 7 rows could not be stored"]
     assert [host["host"] for host in run["hosts"]] == ["db1", "web1"]
     assert (run["started_at"], run["ended_at"]) == (SAID["started_at"], SAID["at"])
+
+
+GATE = {
+    "mode": "block",
+    "word": "passed",
+    "emergency": "the shop is down",
+    "clients": [
+        {
+            "client": client,
+            "contract": "in" if exception else "out",
+            "passed": True,
+            "exception": exception,
+            "agreement": agreement,
+            "checks": [{"rule": "emergency", "passed": not exception, "detail": "x" * 900}],
+        }
+        for client, exception, agreement in (("acme", "CTR-7", None), ("b c", None, "Q-1"))
+    ],
+}
+
+
+def test_what_the_gate_said_is_not_lost_and_each_client_pays_for_what_is_its_own(tmp_path: Path) -> None:
+    clients = {"web1": ["acme"], "db1": ["b c"]}
+    text = last_resort.line({**SAID, **last_resort.facts({**SAID, "scope": SAID, "gate": GATE}, clients)})
+    assert "xxx" not in text
+    ledger = Ledger(tmp_path / "l")
+    imported(ledger, *last_resort.found(text))
+    with ledger.reading() as connection:
+        [work] = worked(connection, "2026", "2027")
+    assert work.emergency == "the shop is down"
+    assert work.parties == {
+        "acme": Party("in", None, "CTR-7", passed=True, emergency=False),
+        "b c": Party("out", "Q-1", None, passed=True, emergency=True),
+    }
+
+
+def test_a_line_stays_short_however_many_clients_the_gate_judged() -> None:
+    many = [{**GATE["clients"][1], "client": f"client number {number}"} for number in range(400)]
+    clients = {f"h{number}": [f"client number {number}"] for number in range(400)}
+    said = {**SAID, **last_resort.facts({"gate": {**GATE, "clients": many}}, clients)}
+    text = last_resort.line({**said, "hosts": [[["acme"], ["web1"]]]})
+    assert len(text) <= last_resort.LONGEST
+    (value,) = last_resort.found(text)
+    assert value["gate"] is None
 
 
 def test_a_blocked_run_is_recorded_as_blocked(tmp_path: Path) -> None:
