@@ -29,7 +29,7 @@ _OPTIONS = {
     "period": {"type": "str", "required": True},
     "client": {"type": "str"},
     "language": {"type": "str", "choices": ["fr", "en"], "default": "fr"},
-    "timezone": {"type": "str", "default": "UTC"},
+    "timezone": {"type": "str"},
     "directory": {"type": "path"},
     "formats": {
         "type": "list",
@@ -62,9 +62,11 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("'fleet' is about all clients: leave 'client' out, or set fleet to false")
         try:
             brand = branding.brand(options["provider"], options["logo"], options["contact"])
-            period = parse(options["period"], options["timezone"])
-            store = configured_store(options["ledger"], options["shared"])
             terms, categories = _terms(options)
+            # A report and a bill of one month must be of the same hours.
+            zone_name = options["timezone"] or (terms.zone_name if terms is not None else "UTC")
+            period = parse(options["period"], zone_name)
+            store = configured_store(options["ledger"], options["shared"])
             made = making.make(
                 store,
                 period,

@@ -49,9 +49,11 @@ options:
     choices: [fr, en]
     default: fr
   timezone:
-    description: Time zone whose midnights bound the period and in which times are shown.
+    description:
+      - Time zone whose midnights bound the period and in which times are shown.
+      - The default is the one of the clients' terms, so that a report and a bill of one period are of the same hours,
+        and C(UTC) where no terms are declared.
     type: str
-    default: UTC
   directory:
     description:
       - Where to write the files. Created with mode C(0700); files have mode C(0600).

@@ -103,3 +103,20 @@ def test_a_run_for_two_clients_is_shared_by_the_time_that_their_hosts_were_at_wo
     told = json.loads(files(ground)[0].read_text())["lines"]
     spent = {line["client"]: line["milliseconds"] for line in told}
     assert spent["acme"] > 1.3 * spent["globex"] > 0
+
+
+def test_a_report_and_a_bill_of_one_month_are_of_the_same_hours(ground: Any) -> None:
+    terms = {"INFOGERANCE_PERIMETER_AGREEMENTS": str(ground.write("terms.yml", json.dumps(TERMS)))}
+    # November has begun in Paris, and not yet in UTC.
+    ground.play(RECORD.replace("2026-11-23T14:00+01:00", "2026-10-31T23:30+00:00"), **terms)
+    ground.run(*EXPORT, "-e", "billing_format=json", **terms)
+    ground.run(
+        *("infogerance.perimeter.report", "-e", "report_period=2026-11", "-e", "report_client=acme"),
+        *("-e", "report_directory=reports", "-e", '{"report_formats": ["json"]}'),
+        **terms,
+    )
+    [report] = (ground.path / "reports").glob("*.json")
+    told = {run["run_id"] for run in json.loads(report.read_text())["interventions"]}
+    billed = {line["run_id"] for line in json.loads(files(ground)[0].read_text())["lines"]}
+    assert len(billed) == 1
+    assert billed < told
