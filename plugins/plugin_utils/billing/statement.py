@@ -260,9 +260,7 @@ def _line(item: Work, client: str, milliseconds: int, terms: Terms) -> tuple[Lin
     its = terms.of(client)
     party = item.parties.get(client)
     corrected = item.time_was_said(client)
-    contract = item.contract
-    if party is not None and party.contract is not None and not any(one.contract for one in item.said):
-        contract = party.contract
+    contract, exception = _contract(item, client, terms)
     agreement, declared = _agreement(item, client, terms)
     emergency = item.emergency if contract == "out" and (party is None or party.emergency) else None
     # What is noted of a run for several clients may be one's own business: it goes to nobody, as in the report.
@@ -294,7 +292,7 @@ def _line(item: Work, client: str, milliseconds: int, terms: Terms) -> tuple[Lin
         billed_seconds=0,
         agreement=agreement if bill in {"time", "agreed"} else None,
         agreement_kind=declared.kind if declared is not None and bill in {"time", "agreed"} else None,
-        exception=party.exception if party else None,
+        exception=exception,
         emergency=emergency,
         unagreed=bill in {"time", "agreed"} and agreement is None,
         amount=None,
@@ -307,9 +305,28 @@ def _line(item: Work, client: str, milliseconds: int, terms: Terms) -> tuple[Lin
         operator=item.operator,
         note=item.note,
         ticket=ticket.ticket if ticket is not None else None,
-        hosts=tuple(sorted(host for host, owners in item.hosts if client in owners)),
+        hosts=item.hosts_of(client),
     )
     return line, weighed
+
+
+def _contract(item: Work, client: str, terms: Terms) -> tuple[str | None, str | None]:
+    """In or out of contract for this client, and the exception that says so.
+
+    The gate has judged the kind of work that it knew of. A corrected one is held against the exceptions anew, by what
+    the record tells: it has no groups of hosts and no third party.
+    """
+    party = item.parties.get(client)
+    if not any(one.contract for one in item.said):
+        if party is None:
+            return item.contract, None
+        return party.contract or item.contract, party.exception
+    day = terms.today(datetime.fromisoformat(item.started_at))
+    hosts: dict[str, frozenset[str]] = dict.fromkeys(item.hosts_of(client), frozenset())
+    for exception in terms.of(client).exceptions:
+        if exception.mismatch(item.category or "", hosts, None, day) is None:
+            return exception.contract, exception.reference
+    return item.contract, None
 
 
 def _agreement(item: Work, client: str, terms: Terms) -> tuple[str | None, Agreement | None]:

@@ -74,6 +74,10 @@ class Work:
         """Sorted, each once: those of its hosts, and those it was recorded for by name."""
         return sorted({*self.named, *(client for _host, owners in self.hosts for client in owners)})
 
+    def hosts_of(self, client: str) -> tuple[str, ...]:
+        """Sorted."""
+        return tuple(sorted(host for host, owners in self.hosts if client in owners))
+
     @property
     def whole(self) -> int:
         """Milliseconds of the whole run, by the last word on it."""

@@ -354,3 +354,14 @@ def test_a_quote_that_somebody_noted_counts_when_the_client_accepted_it_and_it_h
     its = terms({"hourly_rate": 80}, agreements=[{**QUOTE, "amount": "1500.00", **changed}])
     line = made([run(said=[Said(agreement="Q-1", noted=True)])], its).lines[0]
     assert (line.agreement, line.bill, line.unagreed) == (("Q-1", "agreed", False) if counts else (None, "time", True))
+
+
+def test_a_corrected_category_is_held_against_the_clients_own_contract_too() -> None:
+    ours = {"reference": "CTR-7", "category": "hardware_outside_maintenance", "contract": "in", "hosts": ["san*"]}
+    its = terms(exceptions=[ours])
+    said = [Said(contract="out")]
+    before = {"acme": Party("out", None, "CTR-1")}
+    for host, contract, exception in (("san1", "in", "CTR-7"), ("web1", "out", None)):
+        work = run(category="hardware_outside_maintenance", hosts={host: ["acme"]}, said=said, parties=before)
+        line = made([work], its).lines[0]
+        assert (line.contract, line.exception) == (contract, exception)
