@@ -96,7 +96,8 @@ class Gatekeeper:
         try:
             with self._ledger.reading() as connection:
                 used = read_used(connection, client, terms, self.catalogue.categories)
-        except LedgerError as error:
-            warnings.append(f"client {client}: what its agreements have used cannot be read. {error}")
+        except Exception as error:  # noqa: BLE001 - a spoilt row may break anything, and must not keep the run unrecorded
+            said = error if isinstance(error, LedgerError) else f"A row is spoilt ({type(error).__name__})."
+            warnings.append(f"client {client}: what its agreements have used cannot be read. {said}")
             return {(client, item.id): None for item in counted}
         return {(client, item.id): used.get(item.id, 0) for item in counted}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -312,3 +313,21 @@ def test_a_direct_contact_agreed_beforehand_opens_the_gate_for_that_third_party_
     environ = agreed(ground, acme={"third_parties": [{**party, "kind": "datacentre"}]})
     said = " ".join(ground.run("infogerance.perimeter.third_parties", expect=2, **environ).split())
     assert "client 'acme': third party 'north': field 'kind' must be one of datacenter" in said
+
+
+@pytest.mark.parametrize(("mode", "expect"), [("warn", 0), ("off", 0), ("block", 77)])
+def test_a_spoilt_row_neither_opens_the_gate_nor_keeps_a_run_that_may_go_on_from_being_recorded(
+    ground: Any, mode: str, expect: int
+) -> None:
+    environment = {**agreed(ground, acme={"agreements": [quote()]}), "INFOGERANCE_PERIMETER_GATE": mode}
+    ground.play(MOVE, **environment)
+    connection = sqlite3.connect(ground.ledger)
+    spoil = "UPDATE records SET body = json_set(body, '$.duration_seconds', 'long') WHERE kind = 'ended'"
+    connection.executescript(f"DROP TRIGGER records_no_update; {spoil}")
+    connection.close()
+    (ground.path / "did_run").unlink()
+    output = " ".join(ground.play(MOVE, expect=expect, **environment).split())
+    assert ran(ground) == (expect == 0)
+    if expect == 0:
+        assert "cannot be recorded" not in output
+        assert len(ground.query("SELECT 1 FROM records WHERE kind = 'ended'")) == 2
