@@ -107,10 +107,9 @@ def _working_hours(content: Any, where: str) -> dict[str, Any]:
     closes = plain.clock(fields, "until", where)
     if opens is None or closes is None or opens >= closes:
         raise TermsError(f"{where}: fields 'from' and 'until' must both be given, 'from' before 'until'")
-    holidays = plain.items(fields.get("holidays"), f"{where}: field 'holidays'")
-    return {
-        "days": frozenset(days),
-        "opens": opens,
-        "closes": closes,
-        "holidays": frozenset(plain.day_of(item, f"{where}: field 'holidays'") for item in holidays),
-    }
+    found: dict[str, Any] = {"days": frozenset(days), "opens": opens, "closes": closes}
+    if fields.get("holidays") is not None:
+        # Left out, those for all clients stay.
+        holidays = plain.items(fields["holidays"], f"{where}: field 'holidays'")
+        found["holidays"] = frozenset(plain.day_of(item, f"{where}: field 'holidays'") for item in holidays)
+    return found

@@ -165,6 +165,14 @@ def test_time_out_of_hours_counts_more(start: str, seconds: int, outside: int, b
     assert (line.out_of_hours, line.billed_seconds) == (outside * 1000, billed)
 
 
+def test_a_client_with_hours_of_its_own_keeps_everybodys_holidays_unless_it_says_otherwise() -> None:
+    own = {"days": ["fri"], "from": "08:00", "until": "18:00"}
+    holiday = run(seconds=3600, started_at="2026-11-27T12:00:00Z")
+    for hours, outside in ((own, 3600_000), ({**own, "holidays": []}, 0)):
+        its = parse({"version": 1, "billing": HOURS, "clients": {"acme": {"billing": {"working_hours": hours}}}})
+        assert made([holiday], its).lines[0].out_of_hours == outside
+
+
 def test_working_hours_are_those_of_the_zones_clock() -> None:
     its = parse({"version": 1, "timezone": "Europe/Paris", "billing": HOURS, "clients": {}})
     # 18:00 in Paris is 17:00 UTC in winter and 16:00 UTC in summer.
