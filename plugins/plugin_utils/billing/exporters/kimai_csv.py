@@ -73,11 +73,21 @@ def _row(line: Line, setting: Setting) -> dict[str, Any]:
         "Duration": seconds(line),
         "User": setting.operator(line, "name") or operator,
         "Email": email,
-        "Customer": its["customer_name"] or line.client,
-        "Project": its["project_name"] or line.client,
+        "Customer": _found_by(its["customer_name"] or line.client, "customer_name", line),
+        "Project": _found_by(its["project_name"] or line.client, "project_name", line),
         "Activity": speaker.label({"category": line.category, "label": line.label}),
         "Description": description(line, speaker),
         "Exported": 0,
         "Billable": int(line.bill == "time"),
         "FixedRate": 0 if line.bill != "time" else "" if line.amount is None else str(line.amount),
     }
+
+
+def _found_by(name: str, field: str, line: Line) -> str:
+    """A name that Kimai looks up: with an apostrophe before it, it would become another customer."""
+    if safe_cell(name) != name:
+        raise ExportError(
+            f"client {line.client!r}: field 'exports': kimai: {field!r}: {name!r} begins like a formula, which a "
+            "spreadsheet would run: use the format 'kimai'"
+        )
+    return name

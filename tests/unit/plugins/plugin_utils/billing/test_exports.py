@@ -258,6 +258,14 @@ def test_what_has_no_price_gets_none_from_the_import_which_overlooks_billable() 
     assert rows("kimai_csv", line(amount=None))[0]["FixedRate"] == ""
 
 
+def test_a_name_that_cannot_be_written_as_it_is_makes_no_second_customer() -> None:
+    for name in ("customer_name", "project_name"):
+        kimai = {"project": 3, "activity": 1, "customer_name": "Acme", "project_name": "Web", name: "+Plus"}
+        its = parse({"version": 1, "clients": {"acme": {"exports": {"kimai": kimai}}}})
+        with pytest.raises(ExportError, match=f"client 'acme': field 'exports': kimai: '{name}': '\\+Plus' begins"):
+            EXPORTERS["kimai_csv"].text([line()], replace(SETTING, terms=its))
+
+
 def test_the_import_takes_no_entry_of_a_day_or_more() -> None:
     # It has one date: 25 hours would become one.
     rows("kimai_csv", line(billed_seconds=86399))
