@@ -330,24 +330,23 @@ def _contract(item: Work, client: str, terms: Terms) -> tuple[str | None, str | 
 
 
 def _agreement(item: Work, client: str, terms: Terms) -> tuple[str | None, Agreement | None]:
-    """Which agreement the work rests on, by name and as it is declared: what was said last, else what the gate took.
+    """Which agreement the work rests on, by name and as it is declared: what was noted last, else what the gate took.
 
-    One that does not cover the work (any more, after a correction) does not count, nor does a note of one that is not
-    declared, waits for the client's answer, or had expired.
+    A note counts when the agreement is declared and accepted, covers the work, and had not expired. What the gate took
+    stands, unless the work was corrected to a kind that it does not cover.
     """
     declared = {one.id: one for one in terms.of(client).agreements}
     party, said = item.parties.get(client), item.last_said(client, "agreement")
-    day = terms.today(datetime.fromisoformat(item.started_at))
-    for name, noted in (
-        (said.agreement if said is not None else None, said is not None and said.noted),
-        (party.agreement if party is not None else None, False),
-    ):
-        one = declared.get(name or "")
-        if name is None or (one is None and noted) or (one is not None and not one.covers(item.category or "")):
-            continue
-        if one is not None and noted and (one.accepted_on is None or day > (one.valid_until or day)):
-            continue
-        return name, one
+    category, day = item.category or "", terms.today(datetime.fromisoformat(item.started_at))
+    if said is not None:
+        one = declared.get(said.agreement or "")
+        accepted = one is not None and one.accepted_on is not None and day <= (one.valid_until or day)
+        if not said.noted or (one is not None and accepted and one.covers(category)):
+            return said.agreement, one
+    if party is not None and party.agreement is not None:
+        one = declared.get(party.agreement)
+        if one is None or one.covers(category) or not any(word.contract for word in item.said):
+            return party.agreement, one
     return None, None
 
 

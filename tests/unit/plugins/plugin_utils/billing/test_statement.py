@@ -337,6 +337,9 @@ def test_an_agreement_is_not_used_up_by_work_that_it_does_not_cover() -> None:
     priced = {**QUOTE, "amount": "1500.00"}
     its = terms({"hourly_rate": 80}, agreements=[priced])
     taken = {"acme": Party("out", "Q-1")}
+    # What the gate took stands, whatever the declaration says by now.
+    judged = run(category="renamed_since", parties=taken)
+    assert made([judged], its).lines[0].agreement == "Q-1"
     corrected = run(category="incident_caused_by_others", parties=taken, said=[Said(contract="out")])
     noted = run("r2", category="incident_caused_by_others", said=[Said(agreement="Q-1", noted=True)])
     found = made([corrected, noted], its)
