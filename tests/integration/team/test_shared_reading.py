@@ -62,6 +62,10 @@ def lived(path: Path) -> Story:
     second = story.run(
         "2026-11-03T08:00:00+00:00", {"web1": ["acme"]}, "migration", failed="web1", gate={"clients": passed}
     )
+    urgent = [{"client": "acme", "passed": True, "contract": "out", "agreement": None}]
+    early = story.run("2026-10-20T08:00:00+00:00", {"web1": ["acme"]}, "migration", gate={"clients": urgent})
+    noted = by_hand.annotation(ticket=None, quote="TC-1", note=None, added_seconds=None, client=None)
+    by_hand.annotate(story.ledger, early, noted, by="ada", now=NOW)
     story.run("2026-11-04T08:00:00+00:00", {"db1": ["globex"]}, check_mode=True)
     said = by_hand.annotation(ticket="T-1", quote=None, note="As agreed,\nà 10 %", added_seconds=600.0, client=None)
     by_hand.annotate(story.ledger, first, said, by="ada", now=NOW)
@@ -148,7 +152,7 @@ def test_a_run_whose_every_task_pretended_is_a_dry_run_in_the_shared_view_too(bo
 def test_the_report_is_the_same_to_the_byte(both: Both, client: str | None) -> None:
     month, fleet = period.parse("2026-11"), client is None
     agreement = {"id": "TC-1", "kind": "time_count", "categories": "all", "hours": 1}
-    agreement |= {"accepted_by": "Jeanne", "accepted_on": "2026-01-05"}
+    agreement |= {"accepted_by": "Jeanne", "accepted_on": "2026-01-05", "valid_from": "2026-11-01"}
     terms = terms_of({"version": 1, "clients": {"acme": {"agreements": [agreement]}}})
     how: dict[str, Any] = {"terms": terms, "categories": load().categories, "whole_fleet": fleet, "now": NOW}
     here = making.make(both.local, month, client, "fr", ("csv", "json"), **how)
@@ -158,7 +162,8 @@ def test_the_report_is_the_same_to_the_byte(both: Both, client: str | None) -> N
     assert there.report["summary"]["interventions"] > 1
     assert [review["client"] for review in there.report["access_reviews"]] == ["acme"]
     (balance,) = there.report["agreements"]
-    assert balance["used_seconds"] > 0
+    # Half an hour of November, and what was noted for it from before.
+    assert balance["used_seconds"] == 1800 + 900
 
 
 def test_a_teams_report_has_every_controllers_runs_once(database: Database, tmp_path: Path, story: Story) -> None:
