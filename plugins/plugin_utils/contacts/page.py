@@ -27,7 +27,9 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.table
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.voices import Pair, Voices
 
 # What Markdown gives a meaning to, in a table's cell above all.
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#|~!])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#|~!&])")
+# What makes a list or a heading of a line that begins with it.
+_MARKDOWN_START = re.compile(r"^(\d*)([-+=.])")
 
 
 def html(procedure: Procedure, today: date, brand: Brand) -> str:
@@ -175,7 +177,7 @@ def markdown(procedure: Procedure, today: date, language: str) -> str:
         lines += [f"## {_md(word(f'contact_side_{side}'))}", "", _md(word(f"contact_about_{side}")), ""]
         for case in cases:
             lines += [f"### {_md(_label(speaker, case))}", ""]
-            lines += [_md(case.note), ""] if case.note else []
+            lines += [_md_line(case.note), ""] if case.note else []
             lines += _md_rows(
                 [word(f"contact_{key}") for key in ("when", "step", "who", "by")], _steps(speaker, procedure, case)
             )
@@ -219,6 +221,11 @@ def _md_rows(heads: list[str], rows: list[list[str]]) -> list[str]:
 def _md(text: str) -> str:
     """Text that stays text."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def _md_line(text: str) -> str:
+    """The same, where it begins a line."""
+    return _MARKDOWN_START.sub(r"\1\\\2", _md(text))
 
 
 def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:

@@ -64,6 +64,11 @@ def into_repository(
         raise PublishingError(f"{below!r} leads out of the repository {top}")
     if ".git" in target.relative_to(top).parts:
         raise PublishingError(f"{below!r} leads into the repository's own files")
+    try:
+        _git(top, "symbolic-ref", "--quiet", "HEAD")
+    except PublishingError:
+        # A commit there would be lost with the next checkout.
+        raise PublishingError(f"the repository {top} is on no branch: check one out") from None
     done = into_directory(target, files, mode, pretend=pretend)
     if pretend:
         return done

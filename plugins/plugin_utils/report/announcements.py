@@ -16,7 +16,12 @@ _BADGES = {"delivery": "plain", "maintenance": "out", "incident": "bad"}
 
 def of_period(announced: Iterable[Mapping[str, Any]], start: str) -> list[dict[str, Any]]:
     """Those that go on in the period or come after it. announced: as known at its end. start: its first stamp."""
-    return [dict(one) for one in announced if (one["ends"] or one["starts"]) >= start]
+    return [dict(one) for one in announced if _goes_on(one) or (one["ends"] or one["starts"]) >= start]
+
+
+def _goes_on(one: Mapping[str, Any]) -> bool:
+    """An incident lasts until somebody says that it ended; the other kinds have a day of their own."""
+    return one["kind"] == "incident" and not one["ends"] and not one["cancelled"]
 
 
 def table(voices: Voices, announced: Sequence[Mapping[str, Any]], every_client: bool) -> Table:

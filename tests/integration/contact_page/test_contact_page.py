@@ -159,3 +159,9 @@ def test_a_repository_gets_a_commit_only_when_something_changed_and_others_work_
     assert "leads out of the repository" in said
     said = ground.run(expect=2, **{**where, "contact_page_repository": str(ground.path)})
     assert "not a git repository" in said
+    # A commit that no branch holds would be lost with the next checkout.
+    ground.git("checkout", "-q", "--detach")
+    before = ground.git("rev-parse", "HEAD"), ground.git("status", "--porcelain")
+    said = ground.run(expect=2, contact_page_review_days=50, **where)
+    assert f"{ground.path / 'repository'} is on no branch" in said
+    assert (ground.git("rev-parse", "HEAD"), ground.git("status", "--porcelain")) == before

@@ -155,6 +155,24 @@ def test_markdown_keeps_text_as_text():
     assert "| ″ | after 15 min without an answer |" in text
 
 
+@pytest.mark.parametrize(
+    ("note", "written"),
+    [
+        ("- first", r"\- first"),
+        ("+ 2 people", r"\+ 2 people"),
+        ("1. call", r"1\. call"),
+        ("12) call", r"12\) call"),
+        ("=== wait", r"\=== wait"),
+        ("a &lt;b&gt; c", r"a \&lt;b\&gt; c"),
+        ("call at 1.30 - or later", "call at 1.30 - or later"),
+    ],
+)
+def test_a_note_is_no_list_heading_or_entity(note, written):
+    content = procedure()
+    content["cases"][0]["note"] = note
+    assert written in page.markdown(parse(content, TODAY), TODAY, "en").splitlines()
+
+
 def test_the_page_escapes_what_was_declared_and_has_both_languages():
     text = page.html(parse(procedure(), TODAY), TODAY, Brand("Example"))
     assert "Paul &lt;b&gt;|Roy" in text

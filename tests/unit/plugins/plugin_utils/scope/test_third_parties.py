@@ -103,6 +103,13 @@ def test_announcements_are_stored_once_and_again_when_they_change_and_the_report
     (page,) = [str(text) for name, text in made.files.items() if name.endswith(".html")]
     assert "Power feed A" in page
     assert "annulé" in page
+    # An incident goes on until somebody says that it ended; a delivery without an end is one moment.
+    assert store(27, kind="incident", ends=None, cancelled=False) == 1
+    (one,) = make(ledger, period("2027-01"), "acme", "fr", ("json",)).report["announcements"]
+    assert (one["kind"], one["ends"]) == ("incident", None)
+    assert [store(28, kind="incident", ends=None, cancelled=True), store(29, kind="delivery", ends=None)] == [1, 1]
+    assert make(ledger, period("2027-01"), "acme", "fr", ("json",)).report["announcements"] == []
+    assert store(30) == 1
     # It is over before January, and nothing of another client's.
     assert make(ledger, period("2027-01"), "acme", "fr", ("json",)).report["announcements"] == []
     assert make(ledger, period("2026-11"), "other", "fr", ("json",)).report["announcements"] == []
