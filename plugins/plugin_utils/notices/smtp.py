@@ -89,6 +89,9 @@ class Smtp:
             raise kind(f"refused ({error.smtp_code})") from None
         except smtplib.SMTPResponseException as error:
             raise Unavailable(f"{type(error).__name__} ({error.smtp_code})") from None
+        except smtplib.SMTPNotSupportedError as error:
+            # smtplib's own words: which extension is missing.
+            raise Unavailable(str(error).rstrip(".")) from None
         except (smtplib.SMTPException, OSError, ValueError) as error:
             raise Unavailable(why(error)) from None
         finally:

@@ -22,7 +22,10 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """localhost.pem and localhost.key, signed by ca.pem; other.pem is an authority that vouches for nobody."""
+    """localhost.pem and localhost.key, signed by ca.pem; other.pem is an authority that vouches for nobody.
+
+    expired.pem has the same key and name, and is no longer valid.
+    """
     folder = tmp_path_factory.mktemp("keys")
     new = [
         "openssl",
@@ -43,6 +46,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for command in (
         "openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout localhost.key -out localhost.csr",
         "openssl x509 -req -in localhost.csr -CA ca.pem -CAkey ca.key -days 2 -extfile names -out localhost.pem",
+        "openssl x509 -req -in localhost.csr -CA ca.pem -CAkey ca.key -days -1 -extfile names -out expired.pem",
     ):
         subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
     return folder
@@ -92,6 +96,34 @@ class Mailbox:
 def mailbox() -> Mailbox:
     """An empty one."""
     return Mailbox()
+
+
+class Waiting(Controller):
+    """A server whose start is waited for without a word to it: aiosmtpd's own try cannot speak TLS."""
+
+    def _trigger_server(self) -> None:
+        with socket.create_connection((self.hostname, self.port), timeout=5):
+            pass
+
+
+Start = Callable[..., int]
+
+
+@pytest.fixture
+def start_smtp(mailbox: Mailbox) -> Iterator[Start]:
+    """Start a server with aiosmtpd's options; gives its port."""
+    started: list[Controller] = []
+
+    def start(**options: Any) -> int:
+        options = {"authenticator": mailbox.authenticate, "auth_require_tls": False, **options}
+        controller = Waiting(mailbox, hostname="127.0.0.1", port=free_port(), **options)
+        controller.start()
+        started.append(controller)
+        return controller.port
+
+    yield start
+    for controller in started:
+        controller.stop()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import email.policy
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -183,6 +184,40 @@ def test_a_server_that_nobody_vouches_for_gets_nothing(
     assert mailbox.mails == []
     assert mailbox.logins == []
     assert hook.got == []
+
+
+def test_a_server_with_tls_from_the_first_byte_is_proved_before_it_hears_a_word(
+    ledger: Ledger, mailbox: Any, start_smtp: Any, served: ssl.SSLContext, keys: Path
+) -> None:
+    ran(ledger)
+    login = {"tls": "implicit", "user": "u", "password": "p"}
+    expired = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    expired.load_cert_chain(keys / "expired.pem", keys / "localhost.key")
+    port, late = start_smtp(ssl_context=served), start_smtp(ssl_context=expired)
+    for number, (where, more) in enumerate(
+        ((port, {"ca_file": str(keys / "other.pem")}), (port, {"host": "127.0.0.1"}), (late, {}))
+    ):
+        done = send(ledger, mail(where, keys, **login, **more), NOW + timedelta(hours=number))
+        assert done.sent == []
+        assert "certificate is not trusted" in done.problems["ops"]
+    # One that speaks no TLS is not spoken to without it.
+    done = send(ledger, mail(start_smtp(), keys, **login), NOW + timedelta(hours=5))
+    assert (done.sent, list(done.problems)) == ([], ["ops"])
+    assert (mailbox.mails, mailbox.logins) == ([], [])
+    done = send(ledger, mail(port, keys, **login), NOW + timedelta(hours=12))
+    assert (len(done.sent), done.problems, mailbox.logins) == (1, {}, [(b"u", b"p")])
+    assert len(mailbox.mails) == 1
+
+
+def test_a_server_that_offers_no_starttls_gets_neither_mail_nor_password(
+    ledger: Ledger, mailbox: Any, start_smtp: Any, keys: Path
+) -> None:
+    # As after somebody on the way took it out of the server's answer.
+    ran(ledger)
+    done = send(ledger, mail(start_smtp(), keys, user="u", password="p"))
+    assert done.sent == []
+    assert "STARTTLS" in done.problems["ops"]
+    assert (mailbox.mails, mailbox.logins) == ([], [])
 
 
 @pytest.mark.parametrize(
