@@ -113,3 +113,28 @@ def test_announcements_are_stored_once_and_again_when_they_change_and_the_report
     # It is over before January, and nothing of another client's.
     assert make(ledger, period("2027-01"), "acme", "fr", ("json",)).report["announcements"] == []
     assert make(ledger, period("2026-11"), "other", "fr", ("json",)).report["announcements"] == []
+
+
+def test_an_incident_without_an_end_goes_on_until_it_has_one(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.create()
+    outage = {**WORK, "reference": "INC-1", "kind": "incident", "starts": "2026-09-30T22:00"}
+    delivery = {**WORK, "reference": "D-1", "kind": "delivery", "starts": "2026-09-30"}
+
+    def store(month: int, **changed: Any) -> None:
+        declared = terms({**PARTY, "announcements": [{**outage, **changed}, delivery]})
+        now = datetime(2026, month, 20, tzinfo=UTC)
+        with ledger.transaction() as transaction:
+            transaction.add(announcements.news(transaction.query, announcements.of_register(declared), now, "ada"))
+
+    def told(month: str) -> list[str]:
+        made = make(ledger, period(month), "acme", "fr", ("json",))
+        return [one["reference"] for one in made.report["announcements"]]
+
+    store(9)
+    assert [told("2026-08"), told("2026-09"), told("2026-10")] == [[], ["D-1", "INC-1"], ["INC-1"]]
+    store(11, ends="2026-11-19T08:00")
+    # What was known at the end of October stays what October's report says.
+    assert [told("2026-10"), told("2026-11"), told("2026-12")] == [["INC-1"], ["INC-1"], []]
+    store(12, cancelled=True)
+    assert [told("2026-11"), told("2026-12")] == [["INC-1"], []]
