@@ -36,7 +36,7 @@ def messages(tellings: Sequence[ToTell], speakers: Mapping[str, Speaker], provid
     made = []
     for recipient, about in by_recipient.items():
         speaker = speakers[recipient.language]
-        subject = speaker.word("notice_subject", count=speaker.number(len(about)))
+        subject = speaker.counted("notice_subject", len(about), count=speaker.number(len(about)))
         made.append(Message(recipient, subject, _text(speaker, about, provider), tuple(about)))
     return made
 
@@ -89,7 +89,10 @@ def value(speaker: Speaker, alert: Mapping[str, Any], number: float | None = Non
         alert["kind"], "used"
     )
     text = f"{abs(shown):.1f}".removesuffix(".0")
-    return speaker.word(f"alert_value_{key}", value=text.replace(".", ",") if speaker.language == "fr" else text)
+    said = text.replace(".", ",") if speaker.language == "fr" else text
+    if key in ("days", "ended"):
+        return speaker.counted(f"alert_value_{key}", float(text), value=said)
+    return speaker.word(f"alert_value_{key}", value=said)
 
 
 def occasion_of(speaker: Speaker, occasion: str) -> str:

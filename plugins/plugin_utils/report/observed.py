@@ -82,8 +82,7 @@ def _lock(voices: Voices, row: Mapping[str, Any]) -> Cell:
         if row["kind"].endswith("_project"):
             return cell(voices.word("runtime_unlocked"), s=-1, b="bad")
         return cell("", s=-2)
-    days = voices.word("runtime_day" if age == 1 else "runtime_days", count=voices.number(age))
-    return cell(days, s=age, b="bad" if age > OLD_LOCK_DAYS else None)
+    return cell(voices.counted("runtime_days", age), s=age, b="bad" if age > OLD_LOCK_DAYS else None)
 
 
 def monitoring(voices: Voices, rows: Sequence[Mapping[str, Any]], every_client: bool) -> Table:
@@ -133,7 +132,9 @@ def sessions(voices: Voices, rows: Sequence[Mapping[str, Any]], every_client: bo
     ]
     lines = []
     for row in sorted(rows, key=lambda row: str(row["began"]), reverse=True):
-        typed = word("session_shell" if row.get("interactive") else "session_other", count=row.get("count") or 1)
+        typed = (
+            word("session_shell") if row.get("interactive") else voices.counted("session_other", row.get("count") or 1)
+        )
         below = [cell(typed, b="bad" if row.get("interactive") else None)]
         below += [cell(row["program"], c=1)] if row.get("program") else []
         line = [

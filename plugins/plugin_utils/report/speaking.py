@@ -27,6 +27,11 @@ class Speaker:
         """The text of a key. A missing key is a mistake in this collection: KeyError."""
         return self._set(self._words[key].format(**values))
 
+    def counted(self, key: str, number: float, **values: Any) -> str:
+        """The text for one, or the one for many, as the language counts: in French, less than two is one."""
+        one = number < 2 if self.language == "fr" else number == 1
+        return self.word(f"{key}_one" if one else f"{key}_many", **values)
+
     def template(self, key: str) -> str:
         """The text of a key with its placeholders, for who fills them in later."""
         return self._set(self._words[key])

@@ -38,6 +38,10 @@ class Voices:
         )
         return (french, english)
 
+    def counted(self, key: str, count: int) -> Pair:
+        """The text of a key for so many."""
+        return self.say(lambda speaker: speaker.counted(key, count, count=speaker.number(count)))
+
     def template(self, key: str) -> Pair:
         """The text of a key with its placeholders."""
         return self.say(lambda speaker: speaker.template(key))
@@ -64,8 +68,7 @@ class Voices:
 
     def servers(self, count: int) -> Pair:
         """3 servers."""
-        key = "servers_count_one" if count == 1 else "servers_count_many"
-        return self.word(key, count=self.number(count))
+        return self.counted("servers_count", count)
 
     def label(self, run: Mapping[str, Any]) -> Pair:
         """A category's label."""

@@ -318,7 +318,7 @@ def test_an_email_is_told_when_the_server_took_it_and_not_before(ansible_playboo
     finally:
         mail.stop()
     (message,) = box.taken
-    assert (message["To"], message["Subject"]) == ("jm@example.org", "Vos serveurs\u00a0: 1 alerte(s)")
+    assert (message["To"], message["Subject"]) == ("jm@example.org", "Vos serveurs\u00a0: 1 alerte")
     assert "espace disque de /var, 97,5\u00a0% utilisés" in message.get_content().replace(" %", "\u00a0%")
     (told,) = done["told"]
     assert (told["means"], f"<{told['where']}@example.org>") == ("email", message["Message-ID"])

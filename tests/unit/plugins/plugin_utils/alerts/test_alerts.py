@@ -20,11 +20,13 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts impor
     rows,
     scope,
     watching,
+    wording,
 )
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import transfer, verification
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.making import make
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import parse as period
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.speaking import Speaker
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import resolution
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.loading import load
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.plain_fields import TermsError
@@ -389,6 +391,21 @@ def test_the_fleets_overview_and_the_terminal_tell_what_is_overdue_and_what_work
     page, text = overview("en")
     assert "Open alerts: 0\n  no open alert\n" in text
     assert '<section id="alerts"' not in page
+
+
+@pytest.mark.parametrize(
+    ("days", "french", "english"),
+    [
+        (1, "expire dans 1 jour", "ends in 1 day"),
+        (1.5, "expire dans 1,5 jour", "ends in 1.5 days"),
+        (2, "expire dans 2 jours", "ends in 2 days"),
+        (-1, "expiré depuis 1 jour", "ended 1 day ago"),
+        (-2.04, "expiré depuis 2 jours", "ended 2 days ago"),
+    ],
+)
+def test_one_day_is_no_days(days, french, english):
+    alert = {"kind": "certificate", "value": days, "detail": {}, "criticality": "warning"}
+    assert [wording.value(Speaker(name, UTC), alert) for name in ("fr", "en")] == [french, english]
 
 
 @pytest.mark.parametrize(
