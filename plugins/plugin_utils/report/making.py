@@ -126,6 +126,7 @@ def make(
                 },
                 # No time of making, and nothing of rows that are not reported: the same interventions, the same bytes.
                 ledger={**state, "faults": faults},
+                today=today,
                 looks=shown,
                 alerts=[alert.as_dict() for alert in alert_rows.of_client(alerts, name)],
                 announced=announcements.read(connection, end, name),

@@ -33,6 +33,7 @@ def build(
     client: str | None,
     period: Mapping[str, Any],
     ledger: Mapping[str, Any],
+    today: date,
     looks: Iterable[Mapping[str, Any]] = (),
     alerts: Iterable[Mapping[str, Any]] = (),
     announced: Iterable[Mapping[str, Any]] = (),
@@ -44,11 +45,11 @@ def build(
 ) -> dict[str, Any]:
     """The report as one plain value; every rendering starts from it.
 
-    period, ledger: plain descriptions, passed through. Interventions in order of their start. looks: the last look at
-    each server, as ledger.ways_in.last_looks gives them. alerts: as they were at the period's end; those that ended
-    before `start`, its first stored stamp, are left out; so are announcements of third parties (`announced`).
-    statement: billing's, when the clients' terms are known. reviews: how access reviews stand, as
-    access_review.standing gives them.
+    period, ledger: plain descriptions, passed through. Interventions in order of their start. today: the day from
+    which dates are judged. looks: the last look at each server, as ledger.ways_in.last_looks gives them. alerts: as
+    they were at the period's end; those that ended before `start`, its first stored stamp, are left out; so are
+    announcements of third parties (`announced`). statement: billing's, when the clients' terms are known. reviews: how
+    access reviews stand, as access_review.standing gives them.
     observations: as ledger.observations.last_observations gives them. contact_reviews: as ledger.contact_reviews.read
     gives them.
     """
@@ -71,7 +72,6 @@ def build(
         "obsolete": still_obsolete(runs),
     }
     looks = list(looks)
-    today = _own_day(report, looks)
     ways = access.open_ways(looks, today)
     real = [run for run in runs if not run["check_mode"]]
     report.update(
@@ -121,16 +121,6 @@ def _with_agreements(runs: Iterable[Mapping[str, Any]], lines: Iterable[Mapping[
             told |= {name: line[name] or run[name] for name in ("category", "label", "contract")}
         found.append({**run, **told})
     return found
-
-
-def _own_day(report: Mapping[str, Any], looks: Iterable[Mapping[str, Any]]) -> date:
-    """The day from which the report judges dates: of its newest record, and within its period.
-
-    Not the day of making: the same records must give the same report.
-    """
-    stamps = [look["at"] for look in looks] + [report["ledger"].get("last_at") or ""]
-    last = report["period"]["last"]
-    return date.fromisoformat(min(last, max(stamps)[:10] or last))
 
 
 def still_obsolete(runs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

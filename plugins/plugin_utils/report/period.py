@@ -45,14 +45,14 @@ def parse(text: str, zone_name: str = "UTC") -> Period:
         first, last = _span(left)
         if dots:
             last = _span(right)[1]
-        after = last + timedelta(days=1)
+        start, end = _midnight(first, zone), _midnight(last + timedelta(days=1), zone)
     except (ValueError, OverflowError):
         raise PeriodError(
             f"period {given!r} cannot be read: write 2026, 2026-Q4, 2026-11, 2026-11-23 or two of them joined by '..'"
         ) from None
     if last < first:
         raise PeriodError(f"period {given!r} ends before it begins")
-    return Period(given, first, last, _midnight(first, zone), _midnight(after, zone), zone, zone_name)
+    return Period(given, first, last, start, end, zone, zone_name)
 
 
 def _span(text: str) -> tuple[date, date]:

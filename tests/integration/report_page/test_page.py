@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ def test_ten_thousand_interventions_are_still_quick(opened: Open, tmp_path: Path
     period = parse("2026-11")
     said = {"text": "2026-11", "first": "2026-11-01", "last": "2026-11-30", "zone": "UTC", "spoken": ""}
     state = {"rows": 1, "last_at": None, "heads": [], "faults": []}
-    report = model.build(runs, client="acme", period=said, ledger=state)
+    report = model.build(runs, client="acme", period=said, ledger=state, today=date(2026, 11, 30))
     shown = contents.of_client(report, period.zone)
     page = tmp_path / "page.html"
     page.write_text(html.to_html("client.html.j2", report, shown, "en", period.zone, Brand()), encoding="utf-8")

@@ -43,6 +43,11 @@ def test_what_is_no_period_is_refused_with_an_example(text: str) -> None:
         parse(text)
 
 
+def test_a_midnight_before_all_calendars_is_refused() -> None:
+    with pytest.raises(PeriodError, match="cannot be read"):
+        parse("0001", "Europe/Paris")
+
+
 def test_a_period_that_runs_backwards_is_refused() -> None:
     with pytest.raises(PeriodError, match="ends before it begins"):
         parse("2026-12..2026-11")

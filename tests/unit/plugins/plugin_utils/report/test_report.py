@@ -75,6 +75,16 @@ def test_a_clients_report_has_no_trace_of_another_client(story: Any, result: Any
     assert "globex-db" in made(story.ledger, "globex").text
 
 
+def test_a_period_that_is_over_is_judged_from_its_end_however_old_the_last_look_is(story: Any, result: Any) -> None:
+    way = {"kind": "ssh_account", "entry": "alice", "person": "Alice", "expires": "2026-12-10"}
+    story.run("2026-01-02T10:00:00Z", {"web1": ["acme"]}, results={"web1": result(ways_in=[way])})
+    report = made(story.ledger).report
+    assert report["checks"]["web1"]["due"]
+    assert report["ways_in"][0]["expiring"]
+    earlier = made(story.ledger, period="2026-02").report
+    assert (earlier["checks"]["web1"]["due"], earlier["ways_in"][0]["expiring"]) == (False, False)
+
+
 def test_an_entry_is_obsolete_until_it_is_removed_or_no_longer_found(story: Any, result: Any) -> None:
     host = {"web1": ["acme"]}
     story.run("2026-11-01T10:00:00Z", host, results={"web1": result(obsolete=("gone", "removed", "stays"))})
