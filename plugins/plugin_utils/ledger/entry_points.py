@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
+
 _REASON_LIMIT = 500
 _NAME_LIMIT = 300
 _ROWS_LIMIT = 500
@@ -99,7 +101,7 @@ def extract(result: Mapping[str, Any]) -> EntryPoints:
         review["ways_in"] = kept[:_ROWS_LIMIT]
         review["unreadable"] += len(rows) - len(kept)
         left_out = result.get("ways_in_left_out")
-        review["ways_in_left_out"] = (left_out if isinstance(left_out, int) else 0) + len(kept[_ROWS_LIMIT:])
+        review["ways_in_left_out"] = (left_out if record.is_number(left_out) else 0) + len(kept[_ROWS_LIMIT:])
     return EntryPoints(review, tuple(changes))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.last_looks import newest
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Connection
 
@@ -23,9 +24,13 @@ _NOTES = 20
 
 @dataclass(frozen=True)
 class Kept:
-    """rows: the key of the result's rows. texts, numbers, flags: their columns that are kept."""
+    """rows: the key of the result's rows. needed: columns without which a row says nothing.
+
+    texts, numbers, flags: their columns that are kept.
+    """
 
     rows: str
+    needed: Sequence[str]
     texts: Sequence[str]
     numbers: Sequence[str] = ()
     flags: Sequence[str] = ()
@@ -34,6 +39,7 @@ class Kept:
 KINDS: Mapping[str, Kept] = {
     "user_runtimes": Kept(
         "runtimes",
+        ("kind", "path"),
         (
             *("ecosystem", "kind", "path", "account", "what", "version", "base", "locked_by", "locked_at"),
             *("installed_at", "detail", "responsible"),
@@ -43,12 +49,14 @@ KINDS: Mapping[str, Kept] = {
     ),
     "monitoring": Kept(
         "differences",
+        ("state", "kind", "name"),
         ("state", "kind", "name", "protocol", "address", "user", "program", "unit", "image", "server", "changed"),
         ("port",),
         ("tls",),
     ),
     "privileged_sessions": Kept(
         "unexplained",
+        ("kind", "account", "began"),
         ("kind", "account", "began", "ended", "tty", "address", "program", "key", "source"),
         ("count",),
         ("interactive",),
@@ -75,7 +83,7 @@ def extract(result: Mapping[str, Any]) -> dict[str, Any]:
     kept = KINDS[result["observation_kind"]]
     given = result.get(kept.rows)
     rows = list(given) if isinstance(given, Sequence) and not isinstance(given, (str, bytes)) else []
-    good = [_row(row, kept) for row in rows if isinstance(row, Mapping)]
+    good = [_row(row, kept) for row in rows if isinstance(row, Mapping) and all(row.get(key) for key in kept.needed)]
     counts = result.get("counts")
     limits = result.get("limits")
     return {
@@ -92,7 +100,7 @@ def extract(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _row(row: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
     made: dict[str, Any] = {key: str(row[key])[:_TEXT_LIMIT] for key in kept.texts if row.get(key) not in (None, "")}
-    made.update({key: row[key] for key in kept.numbers if isinstance(row.get(key), int)})
+    made.update({key: row[key] for key in kept.numbers if record.is_number(row.get(key))})
     made.update({key: row[key] for key in kept.flags if isinstance(row.get(key), bool)})
     return made
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, TypeGuard
 
 # Made once: json.dumps builds a new one for each call that asks for anything unusual.
 _ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
@@ -76,6 +76,11 @@ def canonical(value: Any) -> str:
     return _ENCODE(value)
 
 
+def is_number(value: Any) -> TypeGuard[int]:
+    """Whether it is an integer that stays one: wider ones have no exact place in JSON readers nor in SQLite."""
+    return isinstance(value, int) and -(2**53) < value < 2**53
+
+
 def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
     """A plain, storable copy: bounded text without control characters, and nothing but JSON's types.
 
@@ -84,8 +89,7 @@ def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        # Wider integers have no exact place in JSON readers nor in SQLite.
-        return int(value) if -(2**53) < value < 2**53 else str(int(value))
+        return int(value) if is_number(value) else str(int(value))
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, str):

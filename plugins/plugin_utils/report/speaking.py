@@ -71,7 +71,11 @@ class Speaker:
         """A stored stamp as a short date and time in the zone."""
         if not stamp:
             return ""
-        local = self._local(stamp)
+        try:
+            local = self._local(stamp)
+        except (ValueError, OverflowError):
+            # Servers tell times, too: what is none is shown as it was told, and keeps nobody from the rest.
+            return stamp
         if self.language == "fr":
             return local.strftime("%d/%m/%Y %H:%M")
         return local.strftime("%Y-%m-%d %H:%M")

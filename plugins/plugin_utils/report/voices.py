@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from typing import Any
@@ -15,6 +16,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wordi
 
 # In the order of LANGUAGES.
 Pair = tuple[str, str]
+_DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 
 
 class Voices:
@@ -82,8 +84,9 @@ class Voices:
         """A plain day such as 2027-06-30, as short as in tables."""
         if not iso:
             return ("", "")
-        year, month, day = iso[:10].split("-")
-        return (f"{day}/{month}/{year}", iso[:10])
+        match = _DAY.match(iso)
+        # Servers tell days, too: what is none is shown as it was told.
+        return (f"{match[3]}/{match[2]}/{match[1]}", match[0]) if match else (iso, iso)
 
     def reason(self, text: str) -> Pair:
         """Why: modules tell it in English."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import observations
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.making import DEFAULT_FORMATS, Made, make
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.period import parse
@@ -109,3 +111,33 @@ def test_only_the_last_look_at_a_server_counts(story: Any) -> None:
     story.run("2026-11-20T10:00:00Z", {"web1": ["acme"]}, results={"web1": empty})
     assert made(story, "acme").report["monitoring"] == []
     assert len(made(story, None).report["runtimes"]) == 2
+
+
+SAID_BY_A_SERVER: dict[str, dict[str, Any]] = {
+    "runtime that is nothing": {"observation_kind": "user_runtimes", "runtimes": [{}, {"kind": "python"}]},
+    "difference that is nothing": {"observation_kind": "monitoring", "differences": [{}, {"kind": "port"}]},
+    "session without a time": {"observation_kind": "privileged_sessions", "unexplained": [{"kind": "su"}]},
+    "lock of all ages": {"observation_kind": "user_runtimes", "runtimes": [{**RUNTIME, "lock_age_days": 10**20}]},
+    "session of no time": {
+        "observation_kind": "privileged_sessions",
+        "unexplained": [
+            {"kind": "su", "account": "a", "began": "soon", "ended": "later"},
+            {"kind": "su", "account": "a", "began": "0001-01-01T00:00:00", "count": 10**30},
+        ],
+    },
+    "access until soon": {
+        "entry_point_kind": "ssh_accounts", "plan_id": "x", "ways_in_left_out": 10**30,
+        "ways_in": [{"kind": "ssh_account", "entry": "a", "expires": "soon", "standing": "?"}],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SAID_BY_A_SERVER)
+def test_what_one_server_says_keeps_nobody_from_the_report(story: Any, what: str) -> None:
+    story.run("2026-11-02T10:00:00Z", {"web1": ["acme"]}, results={"web1": SAID_BY_A_SERVER[what]})
+    period = parse("2026-11", "Europe/Paris")
+    for language in ("fr", "en"):
+        make(story.ledger, period, "acme", language, DEFAULT_FORMATS)
+    made = make(story.ledger, period, None, "en", DEFAULT_FORMATS, whole_fleet=True)
+    if what.startswith(("session of", "access")):
+        assert "soon" in file(made, ".html")
