@@ -65,6 +65,7 @@ def wanted(connection: Connection, filters: Wanted) -> list[dict[str, Any]]:
     changes = _grouped(connection, "entry_point_changes", ids)
     said = _bodies(connection, ids, record.ANNOTATED)
     corrections = _bodies(connection, ids, record.CORRECTED)
+    gates = _bodies(connection, ids, record.GATE) if filters.client is not None else {}
     found: list[dict[str, Any]] = []
     # Sorted here: asked to sort, SQLite would walk all runs by time instead of looking these up.
     rows = [
@@ -83,7 +84,9 @@ def wanted(connection: Connection, filters: Wanted) -> list[dict[str, Any]]:
         if filters.client is not None:
             if filters.client not in _clients(whole):
                 continue
-            whole = _for_client(whole, filters.client)
+            own = _own_contract([json.loads(row["started"]).get("gate"), *gates[run_id]], filters.client)
+            corrected = any(item.get("contract") for item in corrections[run_id])
+            whole = _for_client(whole, filters.client, whole["contract"] if corrected else own or whole["contract"])
         whole.pop("corrected_note")
         if filters.holds(whole):
             found.append(whole)
@@ -203,12 +206,19 @@ def _whole(row: Any, corrections: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _for_client(whole: dict[str, Any], client: str) -> dict[str, Any]:
+def _own_contract(gates: Iterable[Mapping[str, Any] | None], client: str) -> str | None:
+    """What the gate said of this client last: a run is out of contract as soon as it is so for one of its clients."""
+    verdicts = [item for gate in gates if gate for item in gate.get("clients") or [] if item.get("client") == client]
+    return next((str(item["contract"]) for item in reversed(verdicts) if item.get("contract")), None)
+
+
+def _for_client(whole: dict[str, Any], client: str, contract: str | None) -> dict[str, Any]:
     own = [{**host, "clients": [client]} for host in whole["hosts"] if client in host["clients"]]
     names = {host["host"] for host in own}
     alone = _clients(whole) == {client}
     part = {
         **whole,
+        "contract": contract,
         "clients": [client] if whole["clients"] else [],
         "hosts": own,
         **{key: [item for item in whole[key] if item["host"] in names] for key in ("tasks", "reviews", "changes")},
@@ -216,8 +226,9 @@ def _for_client(whole: dict[str, Any], client: str) -> dict[str, Any]:
     if alone:
         return part
     # The run was for others, too: what tells of them goes, and so does what was said of the run as a whole.
+    part["corrected_note"] = None
     _annotate(part, [item for item in whole["annotations"] if item["client"] == client])
-    part["limit"] = None
+    part.update(limit=None, tags=[])
     part["evaluations"] = [{**item, "detail": ""} for item in whole["evaluations"]]
     counted = [host["counts"] for host in own if host["counts"]]
     if counted:

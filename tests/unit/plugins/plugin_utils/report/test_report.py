@@ -63,7 +63,9 @@ def test_sums_tell_in_and_out_of_contract_apart_and_leave_dry_runs_out(story: An
 def test_a_clients_report_has_no_trace_of_another_client(story: Any, result: Any) -> None:
     hosts = {"acme-web": ["acme"], "globex-db": ["globex"], "shared-mail": ["acme", "globex"]}
     results = {host: result(applied=(f"old-{host}",), obsolete=(f"stale-{host}",)) for host in hosts}
-    story.run("2026-11-02T10:00:00Z", hosts, results=results, failed="globex-db", limit="globex-db,acme-web")
+    said = {"results": results, "failed": "globex-db", "limit": "globex-db,acme-web", "tags": ["globex"]}
+    shared = story.run("2026-11-02T10:00:00Z", hosts, **said)
+    correct(story.ledger, shared, by="ada", reason="told so", now=NOW, note="globex wanted this first")
     story.run("2026-11-03T10:00:00Z", {"globex-only": ["globex"]})
     report = made(story.ledger)
     for text in (*report.files.values(), report.text):
@@ -73,6 +75,21 @@ def test_a_clients_report_has_no_trace_of_another_client(story: Any, result: Any
     assert run["outcome"] == "ok", "the other client's failure is not this client's"
     assert run["counts"]["ok"] == 2
     assert "globex-db" in made(story.ledger, "globex").text
+
+
+def test_each_client_of_a_shared_run_reads_its_own_verdict(story: Any) -> None:
+    gate = {"clients": [{"client": "acme", "contract": "in"}, {"client": "globex", "contract": "out"}]}
+    hosts = {"web1": ["acme"], "db1": ["globex"]}
+    run_id = story.run("2026-11-02T10:00:00Z", hosts, "migration", gate=gate)
+
+    def contracts() -> list[str]:
+        reports = (made(story.ledger, client).report for client in ("acme", "globex", None))
+        return [report["interventions"][0]["contract"] for report in reports]
+
+    assert contracts() == ["in", "out", "out"]
+    routine = story.catalogue.categories["routine_maintenance"]
+    correct(story.ledger, run_id, by="ada", reason="mistaken", now=NOW, category=routine)
+    assert contracts() == ["in", "in", "in"]
 
 
 def test_a_period_that_is_over_is_judged_from_its_end_however_old_the_last_look_is(story: Any, result: Any) -> None:
