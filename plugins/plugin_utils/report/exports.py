@@ -8,11 +8,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # A spreadsheet takes a cell that starts with one of these for a formula, also in its full-width form.
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+_SIGNS = "=+-@＝＋－＠"
+_FORMULA = (*_SIGNS, "\t", "\r", "\n")
+# One that is set to another separator ends a cell in the middle of a text, and begins the next with what follows.
+_INNER = re.compile(rf'([,;\t\r\n][\s"]*)(?=[{re.escape(_SIGNS)}])')
 
 _ALERTS = (
     *("host", "clients", "cause", "state", "criticality", "opened_at", "deadline", "value", "unit", "limit"),
@@ -130,7 +134,10 @@ def observed_csv(part: str, rows: Iterable[Mapping[str, Any]], language: str) ->
 
 
 def safe_cell(value: Any) -> str:
-    """A cell that no spreadsheet runs: text that looks like a formula gets an apostrophe, a real number does not."""
+    """A cell that no spreadsheet runs: text that looks like a formula gets an apostrophe, a real number does not.
+
+    So does such a text after a comma or a semicolon: whoever opens the file may split it at either.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -138,6 +145,7 @@ def safe_cell(value: Any) -> str:
     text = str(value)
     if isinstance(value, (int, float)):
         return text
+    text = _INNER.sub(r"\1'", text)
     # Leading blanks are skipped by some spreadsheets before they look for the sign.
     return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 
