@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,8 +94,11 @@ def _look(container: str) -> Inside | None:
     started = _started(pid) if pid else None
     if started is None:
         return None
+    proc = Path("/proc", str(pid))
     try:
-        proc = Path("/proc", str(pid))
+        # Until the runtime has become the container's own program, environment and capabilities are the runtime's.
+        while "runc" in os.readlink(proc / "exe"):
+            time.sleep(0.01)
         joined = _cgroups((proc / "cgroup").read_text())
         bounds = _bounds((proc / "status").read_text())
         given = (proc / "environ").read_bytes().split(b"\0")

@@ -30,7 +30,7 @@ def open_shell(team: Team, *command: str) -> Terminal:
 
 
 def wait_for(team: Team, ending: str, number: int = 1) -> None:
-    for _try in range(100):
+    for _try in range(300):
         if sum(name.endswith(ending) for name in team.waiting()) >= number:
             return
         time.sleep(0.1)
