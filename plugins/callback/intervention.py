@@ -259,15 +259,7 @@ class CallbackModule(CallbackBase):
             # Recorded all the same, and visibly without a verdict. The message may quote what was typed: not kept.
             body["scope"] = {"category": None, "contract": None, "source": None, "error": type(error).__name__}
         else:
-            body["scope"] = {
-                "category": resolved.category.name,
-                "label": dict(resolved.category.label),
-                "contract": resolved.category.contract,
-                "agreement_needed": list(resolved.category.agreement),
-                "billing": resolved.category.billing.rule,
-                "source": resolved.source,
-                "evaluations": [evaluation.as_dict() for evaluation in resolved.evaluations],
-            }
+            body["scope"] = resolved.as_dict()
             self._judge(playbook, catalogue, resolved, extra_vars, body)
         body["revision"] = git.result()
         return body

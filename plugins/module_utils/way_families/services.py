@@ -168,8 +168,12 @@ def _mariadb_accounts(program: str) -> list[tuple[str, str]]:
         rows = command([*arguments, query % " AND is_role <> 'Y'"], seconds=5)
     except ToolFailed:
         rows = command([*arguments, query % ""], seconds=5)
-    names = ([bytes.fromhex(text).decode("utf-8", "replace") for text in row.split("\t")] for row in rows.splitlines())
-    return [(user, host) for user, host in names]
+    pairs = (row.partition("\t") for row in rows.splitlines())
+    return [(_from_hex(user), _from_hex(host)) for user, _tab, host in pairs]
+
+
+def _from_hex(text: str) -> str:
+    return bytes.fromhex(text).decode("utf-8", "replace")
 
 
 def _htpasswd(ctx: Context) -> Iterator[Finding]:

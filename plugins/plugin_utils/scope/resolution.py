@@ -75,6 +75,18 @@ class Resolution:
     source: str
     evaluations: tuple[Evaluation, ...] = field(default_factory=tuple)
 
+    def as_dict(self) -> dict[str, Any]:
+        """What the record of the run keeps of it."""
+        return {
+            "category": self.category.name,
+            "label": dict(self.category.label),
+            "contract": self.category.contract,
+            "agreement_needed": list(self.category.agreement),
+            "billing": self.category.billing.rule,
+            "source": self.source,
+            "evaluations": [evaluation.as_dict() for evaluation in self.evaluations],
+        }
+
 
 def resolve(catalogue: Catalogue, facts: RunFacts) -> Resolution:
     """Resolve in this order: extra var, play var, tag, an overdue alert, rules of the catalogue, default.
