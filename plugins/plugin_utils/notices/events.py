@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import run_verdict
 
 EVENTS = ("blocked", "failed_reconcile", "removed", "emergency")
 _FAILED = ("failed", "unreachable", "aborted", "interrupted")
@@ -29,7 +30,8 @@ _CATEGORY = "access_reconciliation"
 class Notice:
     """One event of one intervention, as far as some clients may know of it.
 
-    hosts, removed: those of the clients asked for. entries of removed: host, kind, entry, action, reason.
+    hosts, removed: those of the clients asked for; outcome: on these. entries of removed: host, kind, entry, action,
+    reason.
     """
 
     event: str
@@ -78,18 +80,31 @@ def _of_run(
 ) -> list[Notice]:
     started = json.loads(row["started"])
     scope, gate = started.get("scope") or {}, started.get("gate") or {}
-    owners = {
-        str(host): [str(name) for name in json.loads(names or "[]")]
-        for host, names in connection.execute(
-            "SELECT host, clients FROM intervention_hosts WHERE run_id = ?", (row["run_id"],)
-        )
-    }
+    hosts = connection.execute(
+        "SELECT host, clients, counts FROM intervention_hosts WHERE run_id = ?", (row["run_id"],)
+    ).fetchall()
+    owners = {str(host): [str(name) for name in json.loads(names or "[]")] for host, names, _counts in hosts}
+    outcome, verdicts = str(row["outcome"]), None
     if clients is not None:
+        shared = any(name not in clients for names in owners.values() for name in names)
         owners = {host: [name for name in names if name in clients] for host, names in owners.items()}
         owners = {host: names for host, names in owners.items() if names}
         if not owners:
             return []
-    told = _events(row, started, gate)
+        counts = [json.loads(text) for host, _names, text in hosts if host in owners and text]
+        # Another client's failure is not this one's.
+        if shared and counts and outcome in {"ok", "failed", "unreachable"}:
+            outcome = run_verdict({key: sum(each.get(key, 0) for each in counts) for key in ("failed", "unreachable")})
+        later = connection.execute(
+            "SELECT body FROM records WHERE run_id = ? AND kind = ?", (row["run_id"], record.GATE)
+        )
+        said = {
+            item.get("client"): item
+            for each in (gate, *(json.loads(body) for (body,) in later))
+            for item in each.get("clients") or []
+        }
+        verdicts = [said[name] for name in sorted({*clients} & {*said}) if any(name in its for its in owners.values())]
+    told = _events(row, outcome, started, gate, verdicts)
     removed = [
         {key: str(change[key] or "") for key in ("host", "kind", "entry", "action", "reason")}
         for change in connection.execute(
@@ -105,7 +120,7 @@ def _of_run(
             run_id=str(row["run_id"]),
             started_at=str(row["started_at"]),
             ended_at=str(row["ended_at"]),
-            outcome=str(row["outcome"]),
+            outcome=outcome,
             playbook=str(row["playbook"] or ""),
             operator=str(row["operator"] or ""),
             label=dict(scope.get("label") or {}),
@@ -119,13 +134,23 @@ def _of_run(
     ]
 
 
-def _events(row: sqlite3.Row, started: Mapping[str, Any], gate: Mapping[str, Any]) -> list[str]:
+def _events(
+    row: sqlite3.Row,
+    outcome: str,
+    started: Mapping[str, Any],
+    gate: Mapping[str, Any],
+    verdicts: Sequence[Mapping[str, Any]] | None,
+) -> list[str]:
+    """verdicts: what the gate said of each client asked for; None when everything is."""
     told = []
-    if row["outcome"] == "blocked":
-        told.append("blocked")
-    elif gate.get("emergency"):
+    if outcome == "blocked":
+        # Who has agreed is not who held it up.
+        if not verdicts or not all(item.get("passed") for item in verdicts):
+            told.append("blocked")
+    # The reason is about the work of those who have it not in their contract.
+    elif gate.get("emergency") and (not verdicts or any(item.get("contract") != "in" for item in verdicts)):
         told.append("emergency")
     reconciles = row["playbook"] == _RECONCILE or (started.get("scope") or {}).get("category") == _CATEGORY
-    if reconciles and row["outcome"] in _FAILED:
+    if reconciles and outcome in _FAILED:
         told.append("failed_reconcile")
     return told

@@ -35,6 +35,8 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.writi
 
 # 1, 2, 4 ... minutes, and no longer than six hours.
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+# Longer than both of the rules' spans may be.
+_LONGEST_MEMORY = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,16 @@ def send(
             result.busy = True
             return result
         waits = _Waits(base.with_name(base.name + ".json"), now, rules.retry_now)
-        for subscription in subscriptions:
-            _Round(ledger, subscription, rules, now, waits, result, pretend).run()
         if not pretend:
-            waits.keep()
+            # What cannot be kept as sent would be sent again and again.
+            with ledger.transaction():
+                pass
+        try:
+            for subscription in subscriptions:
+                _Round(ledger, subscription, rules, now, waits, result, pretend).run()
+        finally:
+            if not pretend:
+                waits.keep()
     return result
 
 
@@ -118,7 +126,10 @@ class _Round:
         self._held: dict[str, int] = {}
 
     def run(self) -> None:
-        """Oldest first. A channel that does not answer is left alone until its next turn."""
+        """Oldest first, but what has failed comes last. A channel that does not answer is left alone until next time.
+
+        So a message at which a server hangs up each time does not keep the others waiting.
+        """
         known = self._read()
         # A day longer than is sent: what failed until it was too old is told once.
         since = record.stamp(self._now - self._rules.max_age - timedelta(days=1))
@@ -126,8 +137,8 @@ class _Round:
             notices = events.found(connection, since, self._its.events, self._its.clients)
         oldest = record.stamp(self._now - self._rules.max_age)
         blocked = self._waits.of(self._its.name)
-        for notice in notices:
-            mark = key(self._its.name, notice.event, notice.run_id)
+        marked = [(key(self._its.name, notice.event, notice.run_id), notice) for notice in notices]
+        for mark, notice in sorted(marked, key=lambda pair: self._waits.times(pair[0])):
             told = f"{self._its.name}: {notice.event} {notice.run_id}"
             if mark in known:
                 continue
@@ -136,7 +147,7 @@ class _Round:
                     self._result.given_up.append(told)
                     self._keep(notice, mark, "given_up")
             elif blocked is not None or self._waits.of(mark) is not None:
-                self._result.problems.setdefault(self._its.name, blocked or self._waits.of(mark) or "")
+                self._result.problems.setdefault(self._its.name, self._waits.of(mark) or blocked or "")
                 self._result.waiting.append(told)
                 self._waits.note(mark)
             elif self._is_like_a_recent_one(notice):
@@ -157,8 +168,9 @@ class _Round:
         except Unavailable as error:
             self._result.problems[self._its.name] = str(error)
             self._result.waiting.append(told)
-            self._waits.failed(self._its.name, str(error))
-            self._waits.note(mark)
+            # One that fails again says nothing new of the channel: the others do not wait longer for it.
+            self._waits.failed(self._its.name, str(error), longer=not self._waits.times(mark))
+            self._waits.failed(mark, str(error))
             return str(error)
         except Refused as error:
             self._result.problems[self._its.name] = str(error)
@@ -167,6 +179,7 @@ class _Round:
             return None
         if said:
             self._result.problems[self._its.name] = said
+        self._waits.failed(mark, "sent, but not kept")
         self._keep(notice, mark, "sent")
         self._waits.worked(self._its.name)
         self._waits.worked(mark)
@@ -182,10 +195,13 @@ class _Round:
     def _read(self) -> set[str]:
         """Marks that are done, and when what was sent last."""
         known: set[str] = set()
+        # No notice is older, and nothing is held back for longer: what was sent before needs no look in each turn.
+        since = record.stamp(self._now - _LONGEST_MEMORY)
         with self._ledger.reading() as connection:
             rows = connection.execute(
-                "SELECT at, body FROM records WHERE kind = ? AND json_extract(body, '$.target') = ? ORDER BY at, id",
-                (record.DELIVERED, self._target),
+                "SELECT at, body FROM records WHERE kind = ? AND at >= ? AND json_extract(body, '$.target') = ?"
+                " ORDER BY at, id",
+                (record.DELIVERED, since, self._target),
             ).fetchall()
         for at, text in rows:
             body = json.loads(text)
@@ -220,9 +236,8 @@ class _Waits:
         self._entries: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(OSError, ValueError):
             content = json.loads(path.read_text(encoding="utf-8"))
-            for name, entry in content.items():
-                if isinstance(entry, dict) and isinstance(entry.get("until"), str):
-                    self._entries[str(name)] = entry
+            if isinstance(content, dict):
+                self._entries = {name: entry for name, entry in content.items() if _is_wait(entry)}
 
     def of(self, name: str) -> str | None:
         """Why it has to wait; None when it has not."""
@@ -235,13 +250,17 @@ class _Waits:
         """Whether that notice has ever had to wait."""
         return mark in self._entries
 
+    def times(self, name: str) -> int:
+        """How often it has failed."""
+        return int((self._entries.get(name) or {}).get("times", 0))
+
     def note(self, mark: str) -> None:
         """It had to wait for its channel."""
         self._entries.setdefault(mark, {"times": 0, "until": record.stamp(self._now)})["seen"] = record.stamp(self._now)
 
-    def failed(self, name: str, why: str) -> None:
-        """Once more. The wait doubles."""
-        times = int((self._entries.get(name) or {}).get("times") or 0) + 1
+    def failed(self, name: str, why: str, *, longer: bool = True) -> None:
+        """Once more. The wait doubles, unless it is to be no longer than it was."""
+        times = max(1, self.times(name) + longer)
         wait = min(_FIRST_WAIT * 2 ** min(times - 1, 20), _LONGEST_WAIT)
         stamp = record.stamp(self._now)
         self._entries[name] = {"times": times, "until": record.stamp(self._now + wait), "why": why, "seen": stamp}
@@ -252,10 +271,18 @@ class _Waits:
 
     def keep(self) -> None:
         """What nobody has asked for in a long while is forgotten."""
-        oldest = record.stamp(self._now - timedelta(days=60))
+        oldest = record.stamp(self._now - _LONGEST_MEMORY)
         entries = {name: entry for name, entry in self._entries.items() if str(entry.get("seen", "")) >= oldest}
         if entries or self._path.exists():
             write_changed(self._path, json.dumps(entries, sort_keys=True) + "\n")
+
+
+def _is_wait(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(key), str) for key in ("until", "seen"))
+        and isinstance(entry.get("times"), int)
+    )
 
 
 @contextlib.contextmanager
