@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -135,10 +133,8 @@ def test_nothing_is_sent_that_could_not_be_kept(ledger: Ledger, monkeypatch: pyt
     ran(ledger)
     server = Server()
 
-    @contextlib.contextmanager
-    def full(_self: Ledger, _timeout: float | None = None) -> Iterator[Any]:
+    def full(_self: Ledger, _timeout: float | None = None) -> NoReturn:
         raise LedgerError("the disk is full")
-        yield
 
     with monkeypatch.context() as patched:
         patched.setattr(Ledger, "transaction", full)
