@@ -283,20 +283,23 @@ class Host:
 
     # -- life ---------------------------------------------------------------------------------------
 
-    def _await_sshd(self, timeout: float = 60) -> str:
+    def _await_sshd(self, timeout: float = 120) -> str:
         """Wait until sshd listens; return the host's public key."""
         script = (
             "i=0; until [ -e /run/lab-prepared ] && [ -s /run/sshd.pid ] && kill -0 $(cat /run/sshd.pid);"
-            f" do i=$((i+1)); [ $i -gt {int(timeout * 50)} ] && exit 1; sleep 0.02; done 2>/dev/null;"
+            " do i=$((i+1)); [ $i -gt 250 ] && exit 1; sleep 0.02; done 2>/dev/null;"
             " cat /etc/ssh/ssh_host_ed25519_key.pub"
         )
-        done = self.run(script, check=False, timeout=timeout + 10)
-        if done.returncode != 0:
+        deadline = time.monotonic() + timeout
+        # Anew every few seconds: whoever entered too early sees nothing of what comes after.
+        while (done := self.run(script, check=False, timeout=timeout)).returncode != 0:
+            if time.monotonic() < deadline:
+                continue
             logs = text("logs", "--tail", "20", self.container, check=False)
             raise LabError(f"{self.name}: sshd did not start within {timeout:.0f} s\n{logs}")
         return done.stdout
 
-    def await_ready(self, timeout: float = 90) -> None:
+    def await_ready(self, timeout: float = 120) -> None:
         """Wait until logins work, and write the host's key to ``known_hosts``."""
         public = self._await_sshd(timeout).split()
         if self.flavour == "systemd":
