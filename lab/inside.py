@@ -11,6 +11,7 @@ filtered.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -106,14 +107,12 @@ def _look(container: str) -> Inside | None:
         return None
     variables = dict(item.decode(errors="surrogateescape").split("=", 1) for item in given if b"=" in item)
     namespaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
-    enter = ("nsenter", "--target", str(pid), *namespaces, "--", "/usr/bin/setpriv", f"--bounding-set={bounds}", "--")
     # nsenter is this machine's; all that it starts is the container's.
-    program = next(
-        (path for path in (Path(each, "nsenter") for each in environment()["PATH"].split(":")) if path.exists()), None
-    )
+    program = shutil.which("nsenter", path=environment()["PATH"])
     if program is None:
         raise LabError("this machine has no nsenter")
-    prefix = ("/bin/sh", "-c", _JOIN, "sh", str(len(joined)), *joined, str(program), *enter[1:])
+    enter = (program, "--target", str(pid), *namespaces, "--", "/usr/bin/setpriv", f"--bounding-set={bounds}", "--")
+    prefix = ("/bin/sh", "-c", _JOIN, "sh", str(len(joined)), *joined, *enter)
     return Inside(pid, started, {**variables, "HOME": "/root"}, prefix)
 
 

@@ -194,7 +194,7 @@ class ActionModule(ActionBase):
         terms = terms_files.load(configured_setting("agreements"))
         third_party = variables.get(gate.THIRD_PARTY_VARIABLE)
         found, _checks = gate.excepted(
-            category,
+            category.name,
             {host: frozenset(inventory.host_groups(variables, host)) for host in hosts},
             terms.of(client),
             terms.today(begin),

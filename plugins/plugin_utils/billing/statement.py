@@ -31,6 +31,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing impo
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.policy import BillingPolicy
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.sharing import share, weights
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.work import IDLE, Work
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope import gate
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Billing, Category
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import Agreement, Terms
 
@@ -323,10 +324,8 @@ def _contract(item: Work, client: str, terms: Terms) -> tuple[str | None, str | 
         return party.contract or item.contract, party.exception
     day = terms.today(datetime.fromisoformat(item.started_at))
     hosts: dict[str, frozenset[str]] = dict.fromkeys(item.hosts_of(client), frozenset())
-    for exception in terms.of(client).exceptions:
-        if exception.mismatch(item.category or "", hosts, None, day) is None:
-            return exception.contract, exception.reference
-    return item.contract, None
+    exception, _checks = gate.excepted(item.category or "", hosts, terms.of(client), day, None)
+    return (item.contract, None) if exception is None else (exception.contract, exception.reference)
 
 
 def _agreement(item: Work, client: str, terms: Terms) -> tuple[str | None, Agreement | None]:

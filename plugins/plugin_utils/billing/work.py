@@ -11,6 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import emergency_allowed
+
 # Outcomes in which nobody worked.
 IDLE = ("running", "no_hosts")
 
@@ -168,7 +170,7 @@ def _party(item: Mapping[str, Any]) -> Party:
         item.get("agreement"),
         item.get("exception"),
         bool(item.get("passed", True)),
-        all(check.get("passed") for check in item.get("checks") or [] if check.get("rule") == "emergency"),
+        emergency_allowed(item),
     )
 
 

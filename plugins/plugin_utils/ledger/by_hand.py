@@ -24,6 +24,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store
     Transaction,
 )
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.model import Category
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.resolution import Resolution
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import ContractException
 
 ANNOTATION_FIELDS = ("ticket", "quote", "note", "added_seconds", "client")
@@ -95,7 +96,6 @@ class ByHand:
     def entries(self, now: datetime) -> list[Entry]:
         """The rows, like those of a playbook's run: what reads the ledger needs not know the difference."""
         run_id, began, ended = self.run_id, record.stamp(self.started), record.stamp(self.ended)
-        category = self.category
         body: dict[str, Any] = {
             "origin": self.origin,
             "playbook": "",
@@ -105,15 +105,7 @@ class ByHand:
             "recorded_at": record.stamp(now),
             "key": self.key,
             "source": dict(self.source),
-            "scope": {
-                "category": category.name,
-                "label": dict(category.label),
-                "contract": self.contract,
-                "agreement_needed": list(category.agreement),
-                "billing": category.billing.rule,
-                "source": self.scope_source,
-                "evaluations": [],
-            },
+            "scope": {**Resolution(self.category, self.scope_source).as_dict(), "contract": self.contract},
         }
         if self.exception is not None:
             judged = {"contract": self.contract, "exception": self.exception.reference, "agreement": None}

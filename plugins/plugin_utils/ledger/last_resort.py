@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry, clean
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry, clean, emergency_allowed
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import LedgerError, Transaction
 
 MARK = "infogerance_perimeter"
@@ -63,8 +63,7 @@ def _judged(gate: Mapping[str, Any] | None) -> dict[str, Any] | None:
     groups: dict[tuple[Any, ...], list[str]] = {}
     for verdict in gate.get("clients") or []:
         if verdict.get("client"):
-            urgent = all(check["passed"] for check in verdict.get("checks") or [] if check["rule"] == "emergency")
-            said = (*(verdict.get(name) for name in _VERDICT), urgent)
+            said = (*(verdict.get(name) for name in _VERDICT), emergency_allowed(verdict))
             groups.setdefault(said, []).append(verdict["client"])
     entries = [[names, *said] for said, names in groups.items()]
     return {"emergency": gate.get("emergency"), "clients": entries}

@@ -84,10 +84,11 @@ def wanted(connection: Connection, filters: Wanted) -> list[dict[str, Any]]:
         if filters.client is not None:
             if filters.client not in _clients(whole):
                 continue
-            own = _own_contract([json.loads(row["started"]).get("gate"), *gates[run_id]], filters.client)
+            own = _own_contract([whole["gate"], *gates[run_id]], filters.client)
             corrected = any(item.get("contract") for item in corrections[run_id])
             whole = _for_client(whole, filters.client, whole["contract"] if corrected else own or whole["contract"])
-        whole.pop("corrected_note")
+        for key in ("corrected_note", "gate"):
+            whole.pop(key)
         if filters.holds(whole):
             found.append(whole)
     return found
@@ -202,6 +203,7 @@ def _whole(row: Any, corrections: list[dict[str, Any]]) -> dict[str, Any]:
         "limit": started.get("limit"),
         "tags": started.get("tags", []),
         "corrected_note": row["note"],
+        "gate": started.get("gate"),
         "counts": ended.get("counts"),
     }
 

@@ -81,6 +81,14 @@ def is_number(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and -(2**53) < value < 2**53
 
 
+def emergency_allowed(verdict: Mapping[str, Any]) -> bool:
+    """Whether the reason of an emergency was a way on for this client's work, by a verdict as the record has it.
+
+    True where none was given: nothing was refused.
+    """
+    return all(check.get("passed") for check in verdict.get("checks") or [] if check.get("rule") == "emergency")
+
+
 def clean(value: Any, limit: int = TEXT_LIMIT) -> Any:
     """A plain, storable copy: bounded text without control characters, and nothing but JSON's types.
 

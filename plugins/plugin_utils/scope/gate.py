@@ -182,7 +182,7 @@ def _verdict(
     third_party: str | None,
 ) -> Verdict:
     contract, ways, reference = str(category.contract), category.agreement, None
-    exception, checks = excepted(category, hosts, terms, today, third_party)
+    exception, checks = excepted(category.name, hosts, terms, today, third_party)
     if exception is not None:
         contract, ways, reference = exception.contract, exception.agreement, exception.reference
     names = tuple(sorted(hosts))
@@ -206,7 +206,7 @@ def _verdict(
 
 
 def excepted(
-    category: Category,
+    category: str,
     hosts: Mapping[str, frozenset[str]],
     terms: ClientTerms,
     today: date,
@@ -214,12 +214,12 @@ def excepted(
 ) -> tuple[ContractException | None, list[Check]]:
     """The exception of a client's contract that applies, the first of them, and each that was looked at.
 
-    hosts: the client's hosts that are worked on, each with its groups.
+    category: its name. hosts: the client's hosts that are worked on, each with its groups.
     """
     found: ContractException | None = None
     checks: list[Check] = []
     for exception in terms.exceptions:
-        mismatch = exception.mismatch(category.name, hosts, third_party, today)
+        mismatch = exception.mismatch(category, hosts, third_party, today)
         if found is not None and mismatch is None:
             mismatch = f"{found.reference} came first"
         checks.append(Check(f"exception {exception.reference}", mismatch is None, mismatch or exception.contract))

@@ -130,8 +130,8 @@ def test_work_without_a_server_is_not_that_of_an_exception_for_some_servers() ->
     somewhere = ContractException("CTR-2", "migration", "in", hosts=("san*",))
     grouped = ContractException("CTR-3", "migration", "in", host_groups=("old",))
     terms = ClientTerms((), (grouped, somewhere, everywhere))
-    found, checks = excepted(CATEGORIES["migration"], {}, terms, TODAY, None)
+    found, checks = excepted("migration", {}, terms, TODAY, None)
     assert found == everywhere
     assert [check.passed for check in checks] == [False, False, True]
-    found, _checks = excepted(CATEGORIES["migration"], {"san1": frozenset()}, terms, TODAY, None)
+    found, _checks = excepted("migration", {"san1": frozenset()}, terms, TODAY, None)
     assert found == somewhere
