@@ -211,7 +211,12 @@ class Host:
         if self.flavour == "systemd":
             self.run(["systemctl", "restart", "ssh.service"])
         else:
-            self.run("kill $(cat /run/sshd.pid) && rm -f /run/sshd.pid && /usr/sbin/sshd -E /run/sshd.log")
+            # The old one first: while it goes, it may still answer, and holds the port.
+            gone = 'i=0; while kill -0 "$p" 2>/dev/null; do i=$((i+1)); [ $i -gt 250 ] && exit 1; sleep 0.02; done'
+            self.run(
+                f'p=$(cat /run/sshd.pid) && kill "$p" && {{ {gone}; }} && rm -f /run/sshd.pid'
+                " && /usr/sbin/sshd -E /run/sshd.log"
+            )
         self._await_sshd()
 
     def reboot(self) -> None:
