@@ -18,8 +18,12 @@ if [ "$(id -u 2> /dev/null)" = 0 ] && [ -x /usr/local/lib/infogerance-perimeter/
     infogerance_perimeter_at_end() {
         case $1 in *infogerance-perimeter/session-note*) return ;; esac
         eval "set -- $1"
+        # A hangup comes more than once: to sudo's shell, then to all that the terminal has. The program must not be hit
+        # before it can ignore it itself.
         # shellcheck disable=SC2064
-        trap "/usr/local/lib/infogerance-perimeter/session-note end \"\${INFOGERANCE_PERIMETER_SESSION:-}\" || :${3:+
+        trap "trap '' HUP
+/usr/local/lib/infogerance-perimeter/session-note end \"\${INFOGERANCE_PERIMETER_SESSION:-}\" || :
+trap - HUP${3:+
 $3}" 0
         # bash leaves by its trap when the terminal goes; other shells must be told to.
         [ -n "${BASH_VERSION:-}" ] || trap 'exit 129' HUP

@@ -124,6 +124,26 @@ def test_a_shell_in_the_background_ends_without_an_answer(team: Team) -> None:
     assert message_of_the_only_note(team) == ""
 
 
+def test_a_hangup_that_comes_twice_does_not_leave_the_note_open(team: Team) -> None:
+    program = "/usr/local/lib/infogerance-perimeter/session-note"
+    # As if the program took long to start: the second hangup comes before it ignores hangups.
+    slow = f'#!/bin/sh\n[ "$1" = begin ] || {{ touch /tmp/starts; sleep 2; }}\nexec {program}.away "$@"\n'
+    team.host.run(f"mv {program} {program}.away")
+    team.host.write(program, slow.encode(), 0o755)
+    try:
+        with open_shell(team) as shell:
+            shell.hang_up()
+        for _try in range(100):
+            if team.host.exists("/tmp/starts"):
+                break
+            time.sleep(0.05)
+        team.host.run("pkill -HUP -f '[s]ession-note end'")
+        wait_for(team, ".done")
+    finally:
+        team.host.run(f"mv {program}.away {program}; rm -f /tmp/starts")
+    assert message_of_the_only_note(team) == ""
+
+
 def test_an_account_database_that_hangs_keeps_nobody_out(team: Team) -> None:
     team.host.write("/usr/sbin/getent", b"#!/bin/sh\ntrap '' TERM\nsleep 600\nsleep 600\n", 0o755)
     try:
