@@ -61,7 +61,13 @@ def test_every_way_out_of_a_shell_becomes_one_intervention(team: Team) -> None:
         shell.ended()
     with open_shell(team) as shell:
         shell.hang_up()
-    wait_for(team, ".done", 5)
+    # Rarely bash dies of the hangup before it comes to what is to be done at its end: that note is one of the killed.
+    try:
+        wait_for(team, ".done", 5)
+        closed = 5
+    except AssertionError:
+        wait_for(team, ".done", 4)
+        closed = 4
     with open_shell(team) as shell:
         shell.type("kill -KILL $$\r")
         shell.ended()
@@ -69,7 +75,7 @@ def test_every_way_out_of_a_shell_becomes_one_intervention(team: Team) -> None:
     message = "INFOGERANCE_PERIMETER_MESSAGE='From a script' bash -l"
     team.host.ssh("deploy", f"echo true | sudo {message}")
     with open_shell(team) as still_open:
-        assert [name[-5:] for name in team.waiting()].count(".open") == 2
+        assert [name[-5:] for name in team.waiting()].count(".open") == 7 - closed
         team.host.run(f"cp -a {SPOOL} /root/notes")
         would = collect(team, check=True)
         assert (would["added"], would["known"], would["removed"]) == (7, 0, 0)
@@ -78,8 +84,8 @@ def test_every_way_out_of_a_shell_becomes_one_intervention(team: Team) -> None:
         # As if they could not be removed: the ledger has them already, and check mode says so.
         team.host.run(f"cp -a /root/notes/*.done {SPOOL}/; rm -r /root/notes")
         would = collect(team, check=True)
-        assert (would["added"], would["known"]) == (0, 6)
-        assert collect(team)["removed"] == 6
+        assert (would["added"], would["known"]) == (0, closed + 1)
+        assert collect(team)["removed"] == closed + 1
         still_open.type("exit\r")
         still_open.expect(QUESTION)
         still_open.type("The last one\r")
@@ -131,12 +137,18 @@ def test_a_hangup_that_comes_twice_does_not_leave_the_note_open(team: Team) -> N
     team.host.run(f"mv {program} {program}.away")
     team.host.write(program, slow.encode(), 0o755)
     try:
-        with open_shell(team) as shell:
-            shell.hang_up()
-        for _try in range(100):
-            if team.host.exists("/tmp/starts"):
-                break
-            time.sleep(0.05)
+        for _hangup in range(4):
+            with open_shell(team) as shell:
+                shell.hang_up()
+            for _try in range(100):
+                if team.host.exists("/tmp/starts"):
+                    break
+                time.sleep(0.05)
+            else:
+                # bash died of the hangup before it started the program.
+                team.host.run(f"rm -f {SPOOL}/*")
+                continue
+            break
         team.host.run("pkill -HUP -f '[s]ession-note end'")
         wait_for(team, ".done")
     finally:
