@@ -48,6 +48,7 @@ class ActionModule(ActionBase):
             clients = self._declared(variables, text["client"], result.setdefault("warnings", []) if noting else None)
             if noting:
                 result.update(self._note(ledger, clients, result["warnings"]))
+                clients = {client: shown for client, hosts in clients.items() if (shown := _with_lists(hosts))}
             elif options["action"] == "sign_off":
                 result.update(self._sign_off(ledger, clients, text, options, variables))
             else:
@@ -68,7 +69,8 @@ class ActionModule(ActionBase):
     def _declared(self, variables, wanted, warnings):
         """Client -> host -> lists, of the play's hosts that declare any.
 
-        warnings: takes what cannot be read; without it that is an error.
+        warnings: takes what cannot be read, which is an error without it; and then hosts that declare none are there,
+        too: all their lists may have been taken away.
         """
         hostvars = variables.get("hostvars") or {}
         found: dict[str, dict[str, lists.Lists]] = {}
@@ -84,7 +86,7 @@ class ActionModule(ActionBase):
                 # Noting must not hold up what it accompanies: the module that takes the list will say what is wrong.
                 warnings.append(f"access review: {error}")
                 continue
-            for owner in owners if made else ():
+            for owner in owners if made or warnings is not None else ():
                 found.setdefault(owner, {})[host] = made
         if wanted is not None and wanted not in found:
             raise AnsibleActionFail(f"client: no host of {wanted!r} in this play declares a list")
@@ -111,6 +113,17 @@ class ActionModule(ActionBase):
             warnings.append(f"access review: the lists were not noted: {error}")
             return {"changed": False, "differing": 0}
 
+    def _left_out(self, variables, client):
+        """The client's hosts of the inventory that are not in this play, and declare a list."""
+        here = set(variables.get("ansible_play_hosts_all") or [])
+        hostvars = variables.get("hostvars") or {}
+        others = [host for host in (variables.get("groups") or {}).get("all") or [] if host not in here]
+        return [
+            host
+            for host in others
+            if client in (inventory.host_clients(variables, host) or []) and self._of_host(hostvars[host], host)
+        ]
+
     def _sign_off(self, ledger, clients, text, options, variables):
         for name in ("client", "reviewer", "digest"):
             if text[name] is None:
@@ -136,5 +149,12 @@ class ActionModule(ActionBase):
         ledger.create()
         return {
             "changed": True,
-            "review_id": signing_off.sign_off(ledger, text["client"], hosts, signature, datetime.now(UTC)),
+            "review_id": signing_off.sign_off(
+                ledger, text["client"], hosts, signature, datetime.now(UTC), self._left_out(variables, text["client"])
+            ),
         }
+
+
+def _with_lists(hosts):
+    """Those that declare any."""
+    return {host: found for host, found in hosts.items() if found}

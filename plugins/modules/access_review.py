@@ -16,6 +16,8 @@ description:
     ledger, by further rows only, with a digest of each server's lists.
   - The lists are the variables C(access_ssh_accounts), C(access_privileged_ips) and C(access_vpn_certificates) of the
     play's hosts. Names of entries are kept, so that later changes can be told; keys are not.
+  - A review is of the hosts of its play. The client's other hosts, such as those that C(--limit) leaves out, stand as
+    their own last review says, until when that is due.
   - It says nothing of the servers. Whether they agree with the lists is what C(audit) finds.
   - Runs once for all hosts of the play, on the controller, and connects to none.
 extends_documentation_fragment:
@@ -104,7 +106,7 @@ lines:
   returned: when O(action=show)
   type: list
   elements: str
-  sample: ["acme: empreinte à signer 0a2f7d5b", "  web1: comptes SSH (2): alice, bob"]
+  sample: ["acme : empreinte à signer 0a2f7d5b", "  web1 : comptes SSH (2) : alice, bob"]
 review_id:
   description: Names the stored review; none in check mode.
   returned: when O(action=sign_off)

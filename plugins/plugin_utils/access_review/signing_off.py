@@ -10,7 +10,7 @@ seen later is kept where it differs from what was known.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,8 +39,18 @@ class Signature:
     every_days: int
 
 
-def sign_off(ledger: Ledger, client: str, hosts: Mapping[str, Lists], signature: Signature, now: datetime) -> str:
-    """Store a review of these lists. Returns its id. Raises LedgerError."""
+def sign_off(
+    ledger: Ledger,
+    client: str,
+    hosts: Mapping[str, Lists],
+    signature: Signature,
+    now: datetime,
+    left_out: Iterable[str] = (),
+) -> str:
+    """Store a review of these lists. Returns its id. Raises LedgerError.
+
+    left_out: the client's other servers, which this review says nothing of: their own last one stays theirs.
+    """
     run_id = uuid.uuid4().hex
     head = {
         "what": SIGNED_OFF,
@@ -51,6 +61,7 @@ def sign_off(ledger: Ledger, client: str, hosts: Mapping[str, Lists], signature:
         "due": (now + timedelta(days=signature.every_days)).date().isoformat(),
         "digest": overall(hosts),
         "hosts": len(hosts),
+        "left_out": sorted(left_out),
     }
     with ledger.transaction() as transaction:
         transaction.add(_entries(run_id, client, head, hosts, now))
@@ -60,15 +71,19 @@ def sign_off(ledger: Ledger, client: str, hosts: Mapping[str, Lists], signature:
 def note(ledger: Ledger, clients: Mapping[str, Mapping[str, Lists]], now: datetime) -> int:
     """Store what the lists say now: one row a client, and one for each server whose lists differ from what was known.
 
+    A server without any list is one that had lists, or it is not noted.
     Returns how many servers differed. Raises LedgerError.
     """
     differing = 0
     with ledger.transaction() as transaction:
         for client, hosts in sorted(clients.items()):
             known = known_lists(transaction.query(SELECT_CLIENT, (record.canonical([client]), "9999")))
-            new = {host: lists for host, lists in hosts.items() if known.get(host) != _digests(lists)}
+            new = {host: lists for host, lists in hosts.items() if known.get(host, {}) != _digests(lists)}
+            listed = {host: lists for host, lists in hosts.items() if lists}
+            if not (listed or new):
+                continue
             differing += len(new)
-            head = {"what": NOTED, "digest": overall(hosts), "hosts": len(hosts), "differing": len(new)}
+            head = {"what": NOTED, "digest": overall(listed), "hosts": len(listed), "differing": len(new)}
             transaction.add(_entries(uuid.uuid4().hex, client, head, new, now))
     return differing
 

@@ -56,7 +56,9 @@ def standing(client: str, rows: Iterable[Sequence[Any]], today: date) -> dict[st
     """One client's. rows: of SELECT_CLIENT, oldest first.
 
     `state` is the worst that holds: never, objected, overdue, changed, current. `compared_at`: when the lists were seen
-    last; None when nobody has looked at them since the review, and then nothing is known of changes.
+    last; None when nobody has looked at them since the review, and then nothing is known of changes. `earlier`: servers
+    that the last review left out, each with host, signed_at, reviewer, decision and due of its own last one; `due` is
+    the first of all.
     """
     head: Mapping[str, Any] = {}
     signed_at: str | None = None
@@ -64,10 +66,20 @@ def standing(client: str, rows: Iterable[Sequence[Any]], today: date) -> dict[st
     compared_at: str | None = None
     signed: dict[str, Lists] = {}
     later: dict[str, tuple[str, Lists]] = {}
+    # Servers that the last review left out: each stands as its own last review says.
+    earlier: dict[str, dict[str, Any]] = {}
     for run_id, at, host, text in rows:
         body = json.loads(text)
         if body["what"] == "signed_off" and host is None:
-            head, signed_at, review, compared_at, signed, later = body, str(at), str(run_id), None, {}, {}
+            left_out = frozenset(body.get("left_out") or ())
+            of_before = {"signed_at": signed_at, **{key: head.get(key) for key in ("reviewer", "decision", "due")}}
+            earlier = {
+                name: {"host": name, **earlier.get(name, of_before)} for name in sorted(left_out) if name in signed
+            }
+            signed = {name: lists for name, lists in signed.items() if name in left_out}
+            later = {name: seen for name, seen in later.items() if name in left_out}
+            compared_at = compared_at if signed or later else None
+            head, signed_at, review = body, str(at), str(run_id)
         elif body["what"] == "signed_off" and run_id == review:
             signed[str(host)] = body["lists"]
         elif body["what"] == "noted" and host is None:
@@ -83,16 +95,17 @@ def standing(client: str, rows: Iterable[Sequence[Any]], today: date) -> dict[st
         if review
         else []
     )
-    shown = signed if review else {host: lists for host, (_at, lists) in later.items()}
+    shown = signed if review else {host: lists for host, (_at, lists) in later.items() if lists}
     counts: dict[str, int] = {}
     for lists in shown.values():
         for kind, its in lists.items():
             counts[kind] = counts.get(kind, 0) + its["count"]
-    due = head.get("due")
+    due = min((its["due"] for its in (head, *earlier.values()) if its.get("due")), default=None)
     overdue = bool(due and due < today.isoformat())
+    objected = any(its.get("decision") == "objected" for its in (head, *earlier.values()))
     state = (
         "never" if review is None
-        else "objected" if head["decision"] == "objected"
+        else "objected" if objected
         else "overdue" if overdue
         else "changed" if changed
         else "current"
@@ -109,6 +122,7 @@ def standing(client: str, rows: Iterable[Sequence[Any]], today: date) -> dict[st
         "due": due,
         "overdue": overdue,
         "digest": head.get("digest"),
+        "earlier": list(earlier.values()),
         "hosts": sorted(shown),
         "counts": dict(sorted(counts.items())),
         "changed": changed,

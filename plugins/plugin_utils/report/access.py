@@ -23,10 +23,10 @@ def open_ways(looks: Iterable[Mapping[str, Any]], today: date) -> list[dict[str,
     """One row a way in that lets somebody in now, in order of person, server and entry.
 
     looks: as ledger.ways_in.last_looks gives them. today: the report's own day. `person` is None where nobody is
-    named; `ends` is the first day without access, `expiring` whether that is near.
+    named; `ends` is the first day without access, `expiring` whether that is near, and not over.
     """
     rows: list[dict[str, Any]] = []
-    near = (today + timedelta(days=EXPIRING_DAYS)).isoformat()
+    now, near = today.isoformat(), (today + timedelta(days=EXPIRING_DAYS)).isoformat()
     for look in looks:
         for way in look["ways_in"]:
             if way.get("standing") == "disabled" or way.get("open") is False:
@@ -46,7 +46,7 @@ def open_ways(looks: Iterable[Mapping[str, Any]], today: date) -> list[dict[str,
                     "reason": way.get("reason") or "",
                     "root": bool(way.get("root")),
                     "ends": ends,
-                    "expiring": bool(ends and standing == "declared" and ends <= near),
+                    "expiring": bool(ends and standing == "declared" and now < ends <= near),
                     "seen_at": look["at"],
                 }
             )

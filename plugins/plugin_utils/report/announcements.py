@@ -63,6 +63,6 @@ def _passed(voices: Voices, one: Mapping[str, Any]) -> Cell:
     """When it was passed on; said openly when that was after it had begun."""
     if not one["passed_on"]:
         return cell("–", s="")
-    late = one["passed_on"] > one["starts"][:10]
+    late = one["passed_on"] > voices.local_day(one["starts"])
     below = [cell(voices.word("announcement_late"), b="bad")] if late else None
     return cell(voices.day(one["passed_on"]), s=one["passed_on"], m=below)

@@ -68,6 +68,7 @@ def of_client(report: Mapping[str, Any], zone: tzinfo) -> Contents:
     ways = tables.ways(voices, report["ways_in"], every)
     questions = _questions(voices, report["questions"], every)
     plots, faults = time_plots(voices, report, zone)
+    unseen = observed.told_unseen(voices, report["unseen"])
     shown = {
         "waiting": bool(questions),
         "alerts": any(report["alerts"].values()),
@@ -78,9 +79,7 @@ def of_client(report: Mapping[str, Any], zone: tzinfo) -> Contents:
         "reviews": bool(report["access_reviews"]),
         "removed": bool(report["removed"]),
         "changes": bool(report["other_changes"]),
-        "runtimes": bool(report["runtimes"]),
-        "monitoring": bool(report["monitoring"]),
-        "sessions": bool(report["sessions"]),
+        **{part: bool(report[part]) or part in unseen for part in observed.PARTS.values()},
         "openly": bool(report["openly"]),
         "interventions": True,
     }
@@ -107,6 +106,7 @@ def of_client(report: Mapping[str, Any], zone: tzinfo) -> Contents:
             "access": _matrix(voices, report),
             "ways_table": ways,
             "tables": named,
+            "unseen": unseen,
         },
         scripted=[ways, *asked, *named.values()],
         faults=faults,
@@ -139,10 +139,12 @@ def tiles(voices: Voices, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     if ways:
         people = {way["person"] for way in ways} - {None}
         hosts = voices.servers(len({way["host"] for way in ways}))
-        lines = [word("people_in_about", ways=voices.number(len(ways)), hosts=hosts)]
+        lines = [word("people_in_about", ways=voices.counted("ways_count", len(ways)), hosts=hosts)]
         unnamed = sum(way["person"] is None for way in ways)
         if unnamed:
             lines.append(word("people_unnamed", count=voices.number(unnamed)))
+        if summary["ways_in_left_out"]:
+            lines.append(word("people_left_out", count=voices.number(summary["ways_in_left_out"])))
         made.append(_tile(word("people_in"), voices.number(len(people)), lines))
     made.append(_tile(word("closed"), voices.number(summary["removed"]), [word("closed_about")]))
     waiting = summary["waiting"]

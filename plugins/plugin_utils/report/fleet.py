@@ -88,7 +88,7 @@ def _clients(voices: Voices, clients: Sequence[tuple[Mapping[str, Any], str]]) -
                 cell(voices.number(summary["interventions"]), s=summary["interventions"]),
                 cell(voices.duration(summary["seconds_in_contract"]), s=summary["seconds_in_contract"]),
                 cell(voices.duration(summary["seconds_out_of_contract"]), s=summary["seconds_out_of_contract"]),
-                cell(voices.number(len(report["ways_in"])), s=len(report["ways_in"])),
+                cell(voices.number(len(report["ways_in"])), s=len(report["ways_in"]), m=_left_out(voices, summary)),
                 counted(undeclared, "bad"),
                 counted(summary["waiting"], "out"),
                 _alerts(voices, summary),
@@ -106,6 +106,11 @@ def _clients(voices: Voices, clients: Sequence[tuple[Mapping[str, Any], str]]) -
             ]
         )
     return Table("clients", word("fleet_clients"), columns, rows)
+
+
+def _left_out(voices: Voices, summary: Mapping[str, Any]) -> list[tables.Cell]:
+    count = summary["ways_in_left_out"]
+    return [cell(voices.word("people_left_out", count=voices.number(count)))] if count else []
 
 
 def _alerts(voices: Voices, summary: Mapping[str, Any]) -> tables.Cell:

@@ -71,7 +71,7 @@ def build(
         "other_changes": [line for line in applied if line["action"] not in REMOVALS],
         "obsolete": still_obsolete(runs),
     }
-    looks = list(looks)
+    looks, observations = list(looks), list(observations)
     ways = access.open_ways(looks, today)
     real = [run for run in runs if not run["check_mode"]]
     report.update(
@@ -79,6 +79,7 @@ def build(
         alerts=resource_alerts.of_period(alerts, start),
         announcements=announcements.of_period(announced, start),
         **observed.of_looks(observations),
+        unseen=observed.unseen(observations),
         checks=access.checks(looks, today),
         left_out=[{"host": look["host"], "count": look["left_out"]} for look in looks if look["left_out"]],
         openly=[run for run in real if run["outcome"] not in {"ok", "no_hosts"} or run["complete"] is False],
@@ -181,6 +182,7 @@ def _summary(report: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": round(sum(run["duration_seconds"] or 0 for run in real), 3),
         "waiting": sum(len(question[part]) for question in report["questions"] for part in waiting.PARTS),
         "ways_in": len(report["ways_in"]),
+        "ways_in_left_out": sum(line["count"] for line in report["left_out"]),
         "troubled": sum(run["outcome"] not in {"ok", "running", "no_hosts"} for run in real),
         "incomplete": number(real, complete=False),
         "running": number(real, outcome="running"),

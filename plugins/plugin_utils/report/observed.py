@@ -33,6 +33,32 @@ def of_looks(looks: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any
     return found
 
 
+def unseen(looks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the last looks do not show: part, host, clients, left_out (rows), limits (why a look was cut short)."""
+    return [
+        {
+            "part": PARTS[look["observation_kind"]],
+            "host": look["host"],
+            "clients": look["clients"],
+            "left_out": look["left_out"],
+            "limits": list(look["limits"]),
+        }
+        for look in looks
+        if look["observation_kind"] in PARTS and (look["left_out"] or look["limits"])
+    ]
+
+
+def told_unseen(voices: Voices, lines: Iterable[Mapping[str, Any]]) -> dict[str, list[Pair]]:
+    """For each part what is to be said below its table."""
+    found: dict[str, list[Pair]] = {}
+    for line in lines:
+        told = found.setdefault(line["part"], [])
+        if line["left_out"]:
+            told.append(voices.word("unseen_rows", host=line["host"], count=voices.number(line["left_out"])))
+        told += [voices.word("unseen_limit", host=line["host"], why=why) for why in line["limits"]]
+    return found
+
+
 def runtimes(voices: Voices, rows: Sequence[Mapping[str, Any]], every_client: bool) -> Table:
     """What users run in their own space, and who updates what."""
     word = voices.word

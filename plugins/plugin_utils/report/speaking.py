@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
@@ -13,6 +14,8 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wordi
 
 _THIN = "\u202f"
 _HARD = "\u00a0"
+# In French a line must not end before these signs, nor after an opening quote.
+_PAIRED = re.compile(r" (?=[:;?!%»])|(?<=«) ")
 
 
 class Speaker:
@@ -23,9 +26,15 @@ class Speaker:
         self._zone = zone
         self._words = WORDING[language]
 
+    @property
+    def colon(self) -> str:
+        """As it stands after a word; French sets it apart."""
+        return f"{_HARD}:" if self.language == "fr" else ":"
+
     def word(self, key: str, **values: Any) -> str:
         """The text of a key. A missing key is a mistake in this collection: KeyError."""
-        return self._set(self._words[key].format(**values))
+        # What is put in was recorded or declared: it stays as it is.
+        return self.template(key).format(**values)
 
     def counted(self, key: str, number: float, **values: Any) -> str:
         """The text for one, or the one for many, as the language counts: in French, less than two is one."""
@@ -37,11 +46,14 @@ class Speaker:
         return self._set(self._words[key])
 
     def _set(self, text: str) -> str:
-        return text.replace(" :", f"{_HARD}:").replace("'", "\u2019") if self.language == "fr" else text
+        if self.language != "fr":
+            return text
+        return _PAIRED.sub(_HARD, text).replace("'", "\u2019")
 
     def known(self, group: str, value: Any) -> str:
         """The word for a value such as an action, or the value itself when there is none."""
-        return self._words.get(f"{group}_{value}") or str(value).replace("_", " ")
+        word = self._words.get(f"{group}_{value}")
+        return self._set(word) if word else str(value).replace("_", " ")
 
     def day(self, moment: date) -> str:
         """23 novembre 2026; 23 November 2026."""

@@ -123,6 +123,9 @@ def reviews(voices: Voices, standings: Sequence[Mapping[str, Any]], every_client
         more.append(cell(voices.servers(len(its["hosts"]))))
         if its["digest"]:
             more.append(cell(word("review_digest_short", digest=its["digest"][:12]), c=1))
+        for at in sorted({each["signed_at"] for each in its["earlier"]}):
+            names = sorted(each["host"] for each in its["earlier"] if each["signed_at"] == at)
+            more.append(cell(word("review_earlier", date=voices.date_of(at), hosts=_some(names))))
         row = [
             cell(
                 word(f"review_state_{its['state']}"),
@@ -165,13 +168,15 @@ def _what(voices: Voices, each: Mapping[str, Any]) -> Pair:
     for key in ("added", "removed", "altered"):
         names = each[key]
         if names:
-            shown = ", ".join(names[:_NAMES_SHOWN]) + (
-                f" (+{len(names) - _NAMES_SHOWN})" if names[_NAMES_SHOWN:] else ""
-            )
-            said.append(word(f"review_{key}", names=shown))
+            said.append(word(f"review_{key}", names=_some(names)))
     if not said or each["added"] is None:
         said.append(word("review_counts", before=each["before"] or 0, after=each["after"] or 0))
     return ("; ".join(one[0] for one in said), "; ".join(one[1] for one in said))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" (+{len(names) - _NAMES_SHOWN})" if names[_NAMES_SHOWN:] else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def contacts(voices: Voices, late: Sequence[Mapping[str, Any]], every_client: bool, name: str = "contacts") -> Table:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import reasons
@@ -23,6 +23,7 @@ class Voices:
     """Says everything in French and in English, in one time zone."""
 
     def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
         self._speakers = [Speaker(language, zone) for language in LANGUAGES]
 
     def say(self, speak: Callable[[Speaker], str]) -> Pair:
@@ -59,6 +60,10 @@ class Voices:
     def date_of(self, stamp: str) -> Pair:
         """The day of a stamp."""
         return self.say(lambda speaker: speaker.date_of(stamp))
+
+    def local_day(self, stamp: str) -> str:
+        """The stamp's day here, as 2027-06-30."""
+        return datetime.fromisoformat(stamp).astimezone(self._zone).date().isoformat()
 
     def duration(self, seconds: float | None) -> Pair:
         """A duration."""

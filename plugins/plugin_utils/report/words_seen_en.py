@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
+    "unseen_rows": "On {host}, lines that are not shown here: {count}.",
+    "unseen_limit": "On {host} the look is not complete: {why}",
     "runtimes": "Runtimes in user accounts",
     "runtimes_about": (
         "Whatever is installed in user accounts is your responsibility: to follow it, and to apply its security "

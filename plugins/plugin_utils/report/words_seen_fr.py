@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
+    "unseen_rows": "Sur {host}, lignes non montrées ici : {count}.",
+    "unseen_limit": "Sur {host}, relevé incomplet : {why}",
     "runtimes": "Environnements d'exécution dans les comptes utilisateurs",
     "runtimes_about": (
         "Tout ce qui est installé dans les comptes utilisateurs est sous votre responsabilité : le suivi et les "

@@ -20,8 +20,9 @@ NOTE = ("infogerance.perimeter.access_review", "-e", "access_review_action=note"
 def test_a_review_is_signed_for_what_was_shown_and_later_changes_are_told(ground: Any) -> None:
     ground.write("group_vars/client_acme.yml", LISTS)
     shown = ground.run(*REVIEW)
-    assert re.search(r"web1: comptes SSH \(1\): alice", shown)
-    digest = re.search(r"acme: empreinte à signer ([0-9a-f]{64})", shown)
+    shown = shown.replace("\u00a0", " ")
+    assert re.search(r"web1 : comptes SSH \(1\) : alice", shown)
+    digest = re.search(r"acme : empreinte à signer ([0-9a-f]{64})", shown)
     assert digest is not None
     sign = {
         "access_review_action": "sign_off",
@@ -65,3 +66,35 @@ def test_a_review_is_signed_for_what_was_shown_and_later_changes_are_told(ground
     assert "cannot be read" in " ".join(ground.run(*REVIEW, expect=2).split())
     torn = ground.write("torn.sqlite3", "this is no ledger")
     assert "the lists were not noted" in " ".join(ground.run(*NOTE, "-e", f"access_review_ledger={torn}").split())
+
+
+def test_a_part_is_reviewed_and_a_list_that_goes_is_a_change(ground: Any) -> None:
+    ground.write("group_vars/client_acme.yml", LISTS)
+
+    def sign(limit: str, reviewer: str) -> None:
+        on = ("infogerance.perimeter.access_review", "-e", "access_review_client=acme", "-l", limit)
+        digest = re.search(r"signer ([0-9a-f]{64})", ground.run(*on))
+        assert digest is not None
+        its = {"access_review_action": "sign_off", "access_review_digest": digest[1]}
+        ground.run(*on, "-e", json.dumps({**its, "access_review_reviewer": reviewer}))
+
+    def reviewed() -> Any:
+        month = datetime.now(UTC).strftime("%Y-%m")
+        ask = ("-e", f"report_period={month}", "-e", "report_directory=out", "-e", "report_client=acme")
+        ground.run("infogerance.perimeter.report", *ask)
+        [found] = json.loads((ground.path / "out" / f"report-acme-{month}-fr.json").read_text())["access_reviews"]
+        return found
+
+    sign("client_acme", "Jeanne")
+    sign("web1", "Ada")
+    ground.run(*NOTE)
+    review = reviewed()
+    assert (review["state"], review["reviewer"], review["hosts"]) == ("current", "Ada", ["web1", "web2"])
+    assert [(each["host"], each["reviewer"]) for each in review["earlier"]] == [("web2", "Jeanne")]
+
+    # The variable goes, and with it the whole list.
+    ground.write("group_vars/client_acme.yml", "{}\n")
+    ground.run(*NOTE)
+    review = reviewed()
+    assert review["state"] == "changed"
+    assert {(each["host"], *each["removed"]) for each in review["changed"]} == {("web1", "alice"), ("web2", "alice")}

@@ -40,9 +40,9 @@ class Book:
         self.ledger = Ledger(path / "ledger.sqlite3")
         self.ledger.create()
 
-    def sign(self, day: int, hosts: dict[str, Any], client: str = "acme", **more: Any) -> None:
+    def sign(self, day: int, hosts: dict[str, Any], client: str = "acme", left_out: Any = (), **more: Any) -> None:
         given = {"reviewer": "Jeanne", "decision": "confirmed", "by": "ada", "note": None, "every_days": 90, **more}
-        signing_off.sign_off(self.ledger, client, hosts, Signature(**given), START + timedelta(days=day))
+        signing_off.sign_off(self.ledger, client, hosts, Signature(**given), START + timedelta(days=day), left_out)
 
     def note(self, day: int, hosts: dict[str, Any], client: str = "acme") -> int:
         return signing_off.note(self.ledger, {client: hosts}, START + timedelta(days=day))
@@ -165,3 +165,42 @@ def test_what_does_not_change_costs_one_row_a_client(book: Book) -> None:
         assert book.note(day, hosts) == 0
     with book.ledger.reading() as connection:
         assert connection.execute("SELECT count(*) FROM records").fetchone()[0] == 4 + 4
+
+
+def test_a_list_that_was_taken_away_whole_is_a_change(book: Book) -> None:
+    book.sign(0, web(ALICE, BOB))
+    assert book.note(1, {"web1": {}}) == 1
+    [change] = book.standing(1)["changed"]
+    assert (change["removed"], change["before"], change["after"]) == (["alice", "bob"], 2, None)
+    assert book.note(2, {"web1": {}}) == 0
+    # A server that never had any is nobody's business.
+    assert book.note(3, {"web9": {}}, client="globex") == 0
+    assert book.standing(3, client="globex") is None
+
+
+def test_servers_that_a_review_left_out_stand_by_their_own_last_one(book: Book) -> None:
+    both = {**web(ALICE), **web(BOB, host="web2")}
+    book.sign(0, both, every_days=30)
+    book.sign(20, web(ALICE), left_out=["web2"])
+    found = book.standing(21)
+    assert (found["state"], found["hosts"], found["counts"]) == ("current", ["web1", "web2"], {"ssh_accounts": 2})
+    [earlier] = found["earlier"]
+    assert (earlier["host"], earlier["reviewer"], earlier["due"]) == ("web2", "Jeanne", "2026-10-01")
+    assert found["due"] == "2026-10-01"
+    assert book.standing(31)["state"] == "overdue"
+    book.note(22, {**web(ALICE), **web(ALICE, BOB, host="web2")})
+    [change] = book.standing(22)["changed"]
+    assert (change["host"], change["added"], change["new"]) == ("web2", ["alice"], False)
+    # Left out once more: still the first.
+    book.sign(25, web(ALICE), left_out=["web2"])
+    assert book.standing(26)["earlier"][0]["signed_at"].startswith("2026-09-01")
+    assert book.standing(26)["changed"]
+    # And no longer there: nobody's.
+    book.sign(28, web(ALICE))
+    assert (book.standing(60)["state"], book.standing(60)["earlier"]) == ("current", [])
+
+
+def test_an_objection_to_a_server_stays_when_a_later_review_leaves_it_out(book: Book) -> None:
+    book.sign(0, web(BOB, host="web2"), decision="objected", note="bob has left")
+    book.sign(1, web(ALICE), left_out=["web2"])
+    assert book.standing(1)["state"] == "objected"

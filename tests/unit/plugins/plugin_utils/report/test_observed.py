@@ -141,3 +141,14 @@ def test_what_one_server_says_keeps_nobody_from_the_report(story: Any, what: str
     made = make(story.ledger, period, None, "en", DEFAULT_FORMATS, whole_fleet=True)
     if what.startswith(("session of", "access")):
         assert "soon" in file(made, ".html")
+
+
+def test_what_a_look_could_not_show_is_said_below_its_table(story: Any) -> None:
+    many = {**result("user_runtimes"), "runtimes": [{**RUNTIME, "path": f"/home/a/{n}"} for n in range(502)]}
+    nothing = {**result("monitoring"), "differences": [], "limits": ["sockets: out of time"]}
+    story.run("2026-11-01T10:00:00Z", {"web1": ["acme"]}, results={"web1": many})
+    story.run("2026-11-02T10:00:00Z", {"web1": ["acme"]}, results={"web1": nothing})
+    page = file(made(story, "acme"), ".html")
+    assert "Sur web1, lignes non montrées ici\u00a0: 2." in page
+    assert "Sur web1, relevé incomplet\u00a0: sockets: out of time" in page
+    assert 'id="monitoring-title"' in page
