@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +64,8 @@ def judge(
             found[cause] = _of_check(cause, reading)
             continue
         value = reading.get("value")
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        # What is no number, or none that can be compared, says nothing of how the server is.
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             found[cause] = Judgement(cause, seen=False)
             continue
         level = threshold.level(value)
@@ -89,7 +91,9 @@ def judge(
 
 def _of_check(cause: str, reading: Mapping[str, Any]) -> Judgement:
     state = str(reading.get("state") or _UNKNOWN)
-    detail = {"text": str(reading.get("text") or "")[:500], "perfdata": list(reading.get("perfdata") or [])[:20]}
+    # One line: a notice has one line an alert, and no check may write a second one.
+    text = " ".join(str(clean(str(reading.get("text") or ""))).split())
+    detail = {"text": text[:500], "perfdata": list(reading.get("perfdata") or [])[:20]}
     if state == _UNKNOWN:
         return Judgement(cause, detail=detail, seen=False)
     return Judgement(cause, state if state in CRITICALITIES else None, detail=detail)

@@ -82,7 +82,9 @@ def send(
 ) -> Sent:
     """Send all that is due. Raises LedgerError, OSError."""
     result = Sent()
-    base = ledger.path.with_name(ledger.path.name + ".notices")
+    # By its own name: a link to the ledger is the same ledger, and has the same sender.
+    real = ledger.path.resolve()
+    base = real.with_name(real.name + ".notices")
     with _alone(base.with_name(base.name + ".lock")) as alone:
         if not alone:
             result.busy = True
@@ -124,6 +126,7 @@ class _Round:
         self._target = f"notice {subscription.name}"
         self._last: dict[str, datetime] = {}
         self._held: dict[str, int] = {}
+        self._latest: str | None = None
 
     def run(self) -> None:
         """Oldest first, but what has failed comes last. A channel that does not answer is left alone until next time.
@@ -131,8 +134,9 @@ class _Round:
         So a message at which a server hangs up each time does not keep the others waiting.
         """
         known = self._read()
-        # A day longer than is sent: what failed until it was too old is told once.
-        since = record.stamp(self._now - self._rules.max_age - timedelta(days=1))
+        # A day longer than is sent: what failed until it was too old is told once. And from the last that got through
+        # on: where nobody sent anything for longer, what was missed is named.
+        since = min(record.stamp(self._now - self._rules.max_age - timedelta(days=1)), self._latest or "9999")
         with self._ledger.reading() as connection:
             notices = events.found(connection, since, self._its.events, self._its.clients)
         oldest = record.stamp(self._now - self._rules.max_age)
@@ -143,7 +147,7 @@ class _Round:
             if mark in known:
                 continue
             if notice.ended_at < oldest:
-                if self._waits.tried(mark):
+                if self._waits.tried(mark) or (self._latest and notice.ended_at > self._latest):
                     self._result.given_up.append(told)
                     self._keep(notice, mark, "given_up")
             elif blocked is not None or self._waits.of(mark) is not None:
@@ -206,6 +210,7 @@ class _Round:
         for at, text in rows:
             body = json.loads(text)
             known.add(body["key"])
+            self._latest = at
             if body["how"] == "sent":
                 self._last[body["likeness"]] = datetime.fromisoformat(at)
                 self._held[body["likeness"]] = 0

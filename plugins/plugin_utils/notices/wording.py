@@ -11,6 +11,7 @@ from datetime import UTC
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.notices.events import Notice
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import reasons
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.speaking import Speaker
 
 _SHOWN = 20
@@ -29,7 +30,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ended": "Fin",
         "outcome": "Résultat",
         "reason": "Raison",
-        "more": "et {count} autres",
+        "more_one": "et {count} autre",
+        "more_many": "et {count} autres",
         "again": "Le même avis a été retenu {count} fois depuis le précédent.",
         "reference": "Intervention",
         "times": "Les heures sont en UTC.",
@@ -48,7 +50,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ended": "End",
         "outcome": "Outcome",
         "reason": "Reason",
-        "more": "and {count} more",
+        "more_one": "and {count} more",
+        "more_many": "and {count} more",
         "again": "The same notice was held back {count} times since the one before.",
         "reference": "Intervention",
         "times": "Times are in UTC.",
@@ -84,16 +87,16 @@ def message(notice: Notice, language: str, key: str, held_back: int) -> Message:
         ("reference", notice.run_id),
     ]
     lines = [words[notice.event], ""]
-    lines += [f"{words[name]}: {value}" for name, value in facts if value]
+    lines += [f"{words[name]}{speaker.colon} {value}" for name, value in facts if value]
     if notice.removed:
         lines.append("")
         lines += [
-            f"- {each['host']}: {speaker.known('kind', each['kind'])} {each['entry']} – "
-            f"{speaker.known('action', each['action'])} ({each['reason']})"
+            f"- {each['host']}{speaker.colon} {speaker.known('kind', each['kind'])} {each['entry']} – "
+            f"{speaker.known('action', each['action'])} ({_reason(each['reason'], language)})"
             for each in notice.removed[:_SHOWN]
         ]
         if len(notice.removed) > _SHOWN:
-            lines.append(f"- {words['more'].format(count=len(notice.removed) - _SHOWN)}")
+            lines.append(f"- {_more(len(notice.removed) - _SHOWN, words)}")
     if held_back:
         lines += ["", words["again"].format(count=held_back)]
     lines += ["", words["times"]]
@@ -120,4 +123,13 @@ def message(notice: Notice, language: str, key: str, held_back: int) -> Message:
 
 def _some(names: Any, words: Mapping[str, str]) -> str:
     shown = ", ".join(names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} {words['more'].format(count=len(names) - _SHOWN)}"
+    return shown if len(names) <= _SHOWN else f"{shown} {_more(len(names) - _SHOWN, words)}"
+
+
+def _more(count: int, words: Mapping[str, str]) -> str:
+    return words["more_one" if count == 1 else "more_many"].format(count=count)
+
+
+def _reason(text: str, language: str) -> str:
+    """Modules tell it in English."""
+    return reasons.in_french(text) if language == "fr" else text

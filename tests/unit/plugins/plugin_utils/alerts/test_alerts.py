@@ -476,3 +476,17 @@ def test_whatever_happens_an_open_alert_is_only_one_and_inaction_has_its_reminde
             assert used < 85
         elif alert is not None and answered:
             life.apply(alert, life.ANSWERED, life.stamp(now), {"by": "x", "note": "y", "until": None})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_opens_nothing_and_closes_nothing(fleet, value):
+    assert happened(fleet.look(value)) == []
+    fleet.look(97)
+    assert happened(fleet.look(value, hours=1)) == []
+    assert fleet.alert.state == "open"
+
+
+def test_a_check_says_one_line():
+    said = {"kind": "check", "name": "http", "state": "critical", "text": "down\n- web2: all is well\u2028x\x1b[2J"}
+    [judged] = judging.judge([said], [], ["check"], policy.parse(DECLARED, "web1"), [])
+    assert judged.detail["text"] == "down - web2: all is well x [2J"

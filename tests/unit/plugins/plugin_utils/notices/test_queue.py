@@ -150,3 +150,46 @@ def test_a_spoilt_file_of_waits_costs_an_early_try_and_no_more(ledger: Ledger, s
     ran(ledger)
     ledger.path.with_name(ledger.path.name + ".notices.json").write_text(spoilt)
     assert len(send(ledger, Server()).sent) == 1
+
+
+def test_what_nobody_sent_in_time_is_named(ledger: Ledger) -> None:
+    server = Server()
+    ran(ledger)
+    assert len(send(ledger, server).sent) == 1
+    # The timer was off for a month.
+    missed = ran(ledger, hosts={"web2": ["acme"]}, at=NOW + timedelta(days=3))
+    done = send(ledger, server, NOW + timedelta(days=30))
+    assert done.given_up == [f"ops: blocked {missed}"]
+    assert send(ledger, server, NOW + timedelta(days=31)).given_up == []
+    assert len(server.got) == 1
+
+
+def test_a_channel_that_is_new_is_not_told_of_what_was_before_it(ledger: Ledger) -> None:
+    ran(ledger, at=NOW - timedelta(days=20))
+    done = send(ledger, Server())
+    assert (done.sent, done.given_up) == ([], [])
+
+
+def test_a_ledger_has_one_sender_by_whatever_name(ledger: Ledger, tmp_path: Path) -> None:
+    ran(ledger)
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "other.sqlite3"
+    link.symlink_to(ledger.path)
+    other: list[Sent] = []
+
+    class Asking(Server):
+        def send(self, message: Message) -> str:
+            other.append(send(Ledger(link), Server()))
+            return super().send(message)
+
+    assert len(send(ledger, Asking()).sent) == 1
+    assert [done.busy for done in other] == [True]
+
+
+def test_a_notice_in_french_is_french(ledger: Ledger) -> None:
+    server = Server()
+    hosts = {f"web{number:02}": ["acme"] for number in range(21)}
+    ran(ledger, hosts=hosts)
+    send(ledger, server, language="fr")
+    assert "Client\u00a0: acme\n" in server.got[0].text
+    assert "web19 et 1 autre\n" in server.got[0].text
