@@ -152,6 +152,14 @@ class ActionModule(ActionBase):
             raise ValueError("ledger: the running intervention is in the callback's ledger; leave this out")
         if self._task.no_log:
             raise ValueError("no_log hides a task's result from the callback, so nothing would be added")
+        client = said.get("client")
+        known = inventory.known_clients(variables)
+        # Some other play of this run may be on that client's hosts, so only a name that is no client's is wrong for sure.
+        if client is not None and client not in known:
+            raise ValueError(
+                f"client: {client!r} is not in the inventory (known: {', '.join(sorted(known)) or 'none'}), so what is "
+                "said would reach nobody"
+            )
         # Not "changed": nothing on the task's host is, and its verdict is what a client reads.
         answer = {"changed": False, "run_id": run.run_id}
         if not self._task.check_mode:

@@ -184,10 +184,11 @@ def test_a_result_that_only_looks_like_an_annotation_is_not_believed(ground: Any
         ("{action: annotate, ticket: T}", False, "nobody records this run"),
         ("{action: annotate, ticket: T}\n      no_log: true", True, "censored"),
         ("{action: annotate}", True, "say something"),
+        ("{action: annotate, ticket: T, client: acmee}", True, "client: 'acmee' is not in the inventory (known: acme"),
         ("{action: correct, run_id: nope, reason: r, duration: 5}", True, "has no intervention nope"),
         ("{action: correct, run_id: nope, duration: 5}", True, "reason: is needed to correct"),
     ],
-    ids=["not recorded", "no_log", "nothing said", "unknown run", "no reason"],
+    ids=["not recorded", "no_log", "nothing said", "mistyped client", "unknown run", "no reason"],
 )
 def test_what_cannot_be_kept_is_refused(ground: Any, task: str, recorded: bool, message: str) -> None:
     output = ground.play(
