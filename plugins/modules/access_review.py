@@ -99,19 +99,21 @@ clients:
   type: dict
   sample:
     acme:
-      digest: 0a2f7d5bb1c4a87f0a5fb7ab28b5f1ed0e2b1d2c2ad2f6c0a3e1f6a0c4d9b7e3
+      digest: b994882587ef63cf22c1e757421d7e77f3b7533f41126e9dabc1b2ca544e928a
       hosts: {web1: {ssh_accounts: 2}}
 lines:
   description: The lists as lines to read.
   returned: when O(action=show)
   type: list
   elements: str
-  sample: ["acme : empreinte à signer 0a2f7d5b", "  web1 : comptes SSH (2) : alice, bob"]
+  sample:
+    - "acme : empreinte à signer b994882587ef63cf22c1e757421d7e77f3b7533f41126e9dabc1b2ca544e928a"
+    - "  web1 : comptes SSH (2) : alice, bob"
 review_id:
   description: Names the stored review; none in check mode.
   returned: when O(action=sign_off)
   type: str
-  sample: 5d0a6f1f0d8b4c2d8a3c9c1f7e5b2a10
+  sample: 963a99438a194b86a8b19cf3f9b33797
 differing:
   description: On how many hosts the lists differed from what was known.
   returned: when O(action=note)

@@ -151,7 +151,7 @@ run_id:
   description: Id of the intervention in the ledger.
   returned: success
   type: str
-  sample: 0d4ea9f9b7a6f6a4f8f0f1a3a3f6a9a1
+  sample: 0ecc0b2ed5e74c3de47519d39ce47285
 category:
   description: Its category.
   returned: O(action=record)

@@ -81,26 +81,26 @@ rows:
   description: How many rows were read.
   returned: always
   type: int
-  sample: 1043
+  sample: 5
 heads:
   description: Digest of the last row of each writer. Kept elsewhere, it proves later that nothing was cut off.
   returned: always
   type: dict
-  sample: {7f3c0a1be2d94c55: 0f9c6e6a3a8cbb2e1c3c8f0a6b1d4e5f708192a3b4c5d6e7f8091a2b3c4d5e6f}
+  sample: {573e5686edc7a718: daa370ac9ad304451245e01ee2ce701a15d3418e84b43008f149bc3e6b0998bc}
 faults:
   description: One sentence for each break; empty when all is well.
   returned: always
   type: list
   elements: str
-  sample: ["writer 7f3c0a1be2d94c55: row 12 was changed"]
+  sample: ["writer 573e5686edc7a718: row 2 was changed"]
 first:
   description: The first break of each writer - its row, and what became of it.
   returned: always
   type: list
   elements: dict
   sample:
-    - writer: 7f3c0a1be2d94c55
-      row: 12
+    - writer: 573e5686edc7a718
+      row: 2
       what: changed
 signatures:
   description: The signatures that were looked at.
@@ -108,7 +108,7 @@ signatures:
   type: list
   elements: dict
   contains:
-    writer: {description: Whose chain is signed, type: str, sample: 7f3c0a1be2d94c55}
+    writer: {description: Whose chain is signed, type: str, sample: 573e5686edc7a718}
     row: {description: Up to which row, type: int, sample: 5}
     place: {description: The row that holds the signature, type: int, sample: 6}
     at: {description: When it was made, type: str, sample: "2026-11-25T22:50:11.201344Z"}
@@ -119,5 +119,5 @@ unsigned:
   description: For each writer, how many rows came after its last good signature; signatures do not count.
   returned: always
   type: dict
-  sample: {7f3c0a1be2d94c55: 0}
+  sample: {573e5686edc7a718: 0}
 """
