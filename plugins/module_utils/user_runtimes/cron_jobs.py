@@ -19,7 +19,11 @@ __all__ = ["MARKERS", "look", "programs"]
 
 MARKERS: dict[str, Recognise] = {}
 SPOOL = "/var/spool/cron/crontabs"
-_SETTING = re.compile(r"[A-Za-z_]\w*\s*=")
+#: When a job runs. A line that begins otherwise is a setting, whatever its name, and may hold a password.
+_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun"
+_TIME = re.compile(r"(?:[\d*,/~-]|%s)+\Z" % _NAMES, re.IGNORECASE)
+#: A setting before a command that surely ends where its word does: no quote, no bracket, no backslash opens a longer one.
+_SETTING = re.compile(r"[A-Za-z_]\w*=(?:[^\s\"'`\\$(){}]*|\"[^\s\"`\\$]*\"|'[^\s']*')\Z")
 #: Words before a command that are no command.
 _BEFORE = frozenset(("nice", "ionice", "timeout", "nohup", "exec", "cd", "env", "flock", "chronic", "test", "["))
 _MOST = 5
@@ -29,7 +33,7 @@ def look(space: UserSpace) -> Iterator[Runtime]:
     """One row a user who has jobs."""
     for found in space.files(SPOOL):
         account = space.user_named(os.path.basename(found.path))
-        lines = [line for _number, line in found.lines if not _SETTING.match(line)]
+        lines = [line for _number, line in found.lines if _command(line)]
         if account is None or not lines:
             continue
         named = programs(lines)
@@ -54,10 +58,17 @@ def programs(lines: Sequence[str]) -> list[str]:
     """The programs that these lines start, as far as that can be told without giving an argument away."""
     found: dict[str, None] = {}
     for line in lines:
-        words = line.split()
-        words = words[1:] if line.startswith("@") else words[5:]
+        words = _command(line)
         while words and _SETTING.match(words[0]):
             words.pop(0)
         if words and re.fullmatch(r"[\w./+-]{1,100}", words[0], re.ASCII) and os.path.basename(words[0]) not in _BEFORE:
             found[os.path.basename(words[0])] = None
     return list(found)
+
+
+def _command(line: str) -> list[str]:
+    """The words of a job's command; none for what is no job."""
+    words = line.split()
+    if line.startswith("@"):
+        return words[1:]
+    return words[5:] if all(_TIME.match(word) for word in words[:5]) else []

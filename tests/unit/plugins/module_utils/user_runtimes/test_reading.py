@@ -27,6 +27,13 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtime
         ("* * * * * cd /home/x && SECRET", []),
         ("* * * * * $(SECRET)", []),
         ("* * * *", []),
+        ("* * * * * PASSWORD='a SECRET b' ./run.sh", []),
+        ("* * * * * PASSWORD=$(echo SECRET x) ./run.sh", []),
+        ("* * * * * PASSWORD=a\\ SECRET ./run.sh", []),
+        ('5 4 * * * PASSWORD="SECRET" ./run.sh', ["run.sh"]),
+        ('"PASSWORD" = a b c SECRET x', []),
+        ("my-password = a b c SECRET x", []),
+        ("*/5 0-7,9 1 jan mon ./run.sh", ["run.sh"]),
     ],
 )
 def test_of_a_job_only_the_programs_name_is_taken(line: str, named: list[str]) -> None:
