@@ -84,7 +84,7 @@ WORDS: Mapping[str, str] = {
     "announcement_party": "Tiers",
     "announcement_told": "Transmis le",
     "announcement_late": "transmis après le début",
-    "announcement_cancelled": "annulé",
+    "announcement_cancelled": "annulé(e)",
     "announcement_reference": "Référence {reference}",
     "contact_title": "Qui contacter",
     "contact_reviewed_on": "Relue le {day}, à relire avant le {due}",
