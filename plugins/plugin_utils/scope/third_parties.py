@@ -99,9 +99,13 @@ def _direct(content: Any, party: str, where: str) -> ContractException | None:
     where = f"{where}: direct_contact"
     fields = plain.mapping(content, where, _DIRECT)
     reference = str(plain.text(fields, "reference", where, required=True))
-    if plain.day(fields, "agreed_on", where) is None:
+    agreed = plain.day(fields, "agreed_on", where)
+    if agreed is None:
         raise TermsError(f"{where}: field 'agreed_on' is missing: a direct contact is agreed beforehand")
     first, last = plain.day(fields, "valid_from", where), plain.day(fields, "valid_until", where)
+    for name, day in (("valid_from", first), ("valid_until", last)):
+        if day is not None and day < agreed:
+            raise TermsError(f"{where}: field '{name}' is before 'agreed_on': a direct contact is agreed beforehand")
     if first is not None and last is not None and last < first:
         raise TermsError(f"{where}: field 'valid_until' is before 'valid_from'")
     return ContractException(
@@ -110,7 +114,7 @@ def _direct(content: Any, party: str, where: str) -> ContractException | None:
         contract="in",
         hosts=plain.names(fields, "hosts", where),
         third_parties=(party,),
-        valid_from=first or plain.day(fields, "agreed_on", where),
+        valid_from=first or agreed,
         valid_until=last,
     )
 
@@ -160,9 +164,13 @@ def _moment(fields: Mapping[str, Any], name: str, where: str, zone: tzinfo, *, l
             found = None
     if isinstance(found, date) and not isinstance(found, datetime):
         found = datetime.combine(found, time(23, 59) if last else time())
-    if not isinstance(found, datetime):
-        raise TermsError(f"{where}: field '{name}' must be a time such as \"2026-12-01T22:00\" or a day, not {value!r}")
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    try:
+        if isinstance(found, datetime):
+            return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError:
+        # In UTC it is before the first or after the last day that there is.
+        pass
+    raise TermsError(f"{where}: field '{name}' must be a time such as \"2026-12-01T22:00\" or a day, not {value!r}")
 
 
 def direct_contacts(parties: Sequence[ThirdParty]) -> tuple[ContractException, ...]:

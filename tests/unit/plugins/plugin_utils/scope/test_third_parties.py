@@ -64,7 +64,18 @@ def test_an_agreed_direct_contact_is_in_contract_for_that_third_party_and_that_t
         ({"contacts": [{"name": "NOC", "phone": "ask Bob"}]}, "contact 1: field 'phone'"),
         ({"direct_contact": {"reference": "x"}}, "direct_contact: field 'agreed_on' is missing"),
         ({"direct_contact": {**DIRECT, "valid_from": "2027-01-01"}}, "field 'valid_until' is before 'valid_from'"),
+        (
+            {"direct_contact": {**DIRECT, "valid_from": "2026-05-11"}},
+            "direct_contact: field 'valid_from' is before 'agreed_on'",
+        ),
+        (
+            {"direct_contact": {**DIRECT, "valid_until": "2026-05-11"}},
+            "direct_contact: field 'valid_until' is before 'agreed_on'",
+        ),
         ({"announcements": [{**WORK, "starts": "soon"}]}, "announcement 'MW-1': field 'starts' must be a time"),
+        # Told in UTC these are before the first and after the last day that there is.
+        ({"announcements": [{**WORK, "starts": "0001-01-01"}]}, "announcement 'MW-1': field 'starts' must be a time"),
+        ({"announcements": [{**WORK, "ends": "9999-12-31T23:00-05:00"}]}, "field 'ends' must be a time"),
         ({"announcements": [{**WORK, "ends": "2026-12-01T21:00"}]}, "field 'ends' is before 'starts'"),
         ({"announcements": [{**WORK, "kind": "party"}]}, "field 'kind' must be one of delivery"),
         ({"announcements": [WORK, WORK]}, "field 'reference' is used twice"),
@@ -138,3 +149,21 @@ def test_an_incident_without_an_end_goes_on_until_it_has_one(tmp_path):
     assert [told("2026-10"), told("2026-11"), told("2026-12")] == [["INC-1"], ["INC-1"], []]
     store(12, cancelled=True)
     assert [told("2026-11"), told("2026-12")] == [["INC-1"], []]
+
+
+def test_what_was_passed_on_the_day_it_began_was_in_time_by_the_clients_clock(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.create()
+    # In UTC it begins the day before.
+    night = {**WORK, "starts": "2026-12-01T00:30", "passed_on": "2026-12-01"}
+
+    def page(**changed: Any) -> str:
+        declared = terms({**PARTY, "announcements": [{**night, **changed}]})
+        with ledger.transaction() as transaction:
+            now = datetime(2026, 11, 20, tzinfo=UTC)
+            transaction.add(announcements.news(transaction.query, announcements.of_register(declared), now, "ada"))
+        made = make(ledger, period("2026-12", "Europe/Paris"), "acme", "fr", ("html",))
+        return "".join(str(text) for text in made.files.values())
+
+    assert "transmis après le début" not in page()
+    assert "transmis après le début" in page(passed_on="2026-12-02")
