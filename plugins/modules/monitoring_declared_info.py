@@ -100,8 +100,14 @@ matched:
   type: list
   elements: dict
   sample: []
+unchecked:
+  description: What is declared and was not seen, where not everything of its kind could be looked at.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 differences:
-  description: The first three as one list with C(state), as the ledger keeps it.
+  description: What is gone, differing and undeclared as one list with C(state), as the ledger keeps it.
   returned: success
   type: list
   elements: dict
@@ -126,6 +132,7 @@ observation_kind:
 
 import os
 import time
+from collections import Counter
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -136,24 +143,47 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.r
 from ansible_collections.infogerance.perimeter.plugins.module_utils.reconcile import InvalidEntry
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.reading import Bounds, Reader
 
+#: Anybody may listen at any number of ports: of one kind this many are told, and the rest is counted.
+MOST_OF_A_KIND = 2000
+
+
+def told(items, limits):
+    """The rows of these items, so many of each kind."""
+    many: Counter = Counter()
+    rows = []
+    for item in items:
+        many[item.kind] += 1
+        if many[item.kind] <= MOST_OF_A_KIND:
+            rows.append(item.as_result())
+    for kind, count in sorted(many.items()):
+        if count > MOST_OF_A_KIND:
+            more = count - MOST_OF_A_KIND
+            limits.append("undeclared of kind %s: %d more than the %d told" % (kind, more, MOST_OF_A_KIND))
+    return rows
+
 
 def result_of(made, limits):
-    undeclared = [item.as_result() for item in made.undeclared]
+    undeclared = told(made.undeclared, limits)
     gone = [item.as_result() for item in made.gone]
+    unchecked = [item.as_result() for item in made.unchecked]
+    if unchecked:
+        limits.append("%d declared were not seen, and not everything of their kind could be looked at" % len(unchecked))
     differing = [
         {"declared": wanted.as_result(), "observed": item.as_result(), "changed": words}
         for wanted, item, words in made.changed
     ]
-    differences = [dict(row, state="undeclared") for row in undeclared]
-    differences += [dict(row, state="gone") for row in gone]
+    # What was declared comes first: a list that is cut, is cut where a server's users may make it long.
+    differences = [dict(row, state="gone") for row in gone]
     differences += [dict(row["observed"], state="changed", changed="; ".join(row["changed"])) for row in differing]
+    differences += [dict(row, state="undeclared") for row in undeclared]
     for row in differences:
         row["address"] = ", ".join(row["addresses"])
     return {
         "undeclared": undeclared,
         "gone": gone,
         "differing": differing,
-        "matched": [wanted.as_result() for wanted, _item in made.matched],
+        "matched": [dict(item.as_result(), check=wanted.about or None) for wanted, item in made.matched],
+        "unchecked": unchecked,
         "differences": differences,
         "limits": limits,
         "counts": {
@@ -161,6 +191,7 @@ def result_of(made, limits):
             "gone": len(gone),
             "differing": len(differing),
             "matched": len(made.matched),
+            "unchecked": len(unchecked),
             "left_out": made.left_out,
             "limits": len(limits),
         },
@@ -189,13 +220,17 @@ def main():
         module.fail_json(msg=str(error))
     # Others come first on this server.
     os.nice(10)
-    reader = Reader(Bounds(time.monotonic() + params["max_seconds"]))
+    try:
+        reader = Reader(Bounds(time.monotonic() + params["max_seconds"]))
+    except OSError as error:
+        module.fail_json(msg="the account files can't be read: %s" % error)
     notes: list = []
     reader.tell = notes.append
-    found, unseen = observe(reader)
+    found, unseen, blind = observe(reader)
     limits = unseen + [row["limit"] for row in notes if "limit" in row]
     limits += ["%(path)s: %(why)s" % row["unread"] for row in notes if "unread" in row]
-    module.exit_json(**result_of(compare(wanted, found, kept, loopback=params["loopback"]), limits))
+    made = compare(wanted, found, kept, loopback=params["loopback"], blind=blind)
+    module.exit_json(**result_of(made, limits))
 
 
 if __name__ == "__main__":

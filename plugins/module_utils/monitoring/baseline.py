@@ -14,7 +14,7 @@ from .item import Item
 __all__ = ["SYSTEM", "left_out"]
 
 _PORTS = {
-    "sshd": "tcp/*", "systemd": "tcp/*", "systemd-resolve*": "*/53*", "systemd-network*": "udp/*", "chronyd": "udp/*",
+    "sshd": "tcp/*", "systemd-resolve*": "*/53*", "systemd-network*": "udp/*", "chronyd": "udp/*",
     "ntpd": "udp/123", "dhclient": "udp/68", "dhcpcd": "udp/*", "nrpe": "tcp/5666", "icinga2": "tcp/5665",
     "prometheus-node*": "tcp/9100", "node_exporter": "tcp/9100", "munin-node": "tcp/4949", "zabbix_agent*": "tcp/10050",
     "avahi-daemon": "udp/*", "rpcbind": "*/111",
@@ -40,11 +40,16 @@ _TIMERS = (
     "motd-news.timer", "ua-timer.timer", "update-notifier-*.timer", "chkrootkit.timer", "debsecan.timer",
     "prometheus-node-exporter-*.timer", "sysstat-*.timer", "phpsessionclean.timer", "infogerance-perimeter-*.timer",
 )  # fmt: skip
-#: The rules that ship with the collection.
+#: Sockets that systemd itself holds until somebody asks.
+_SOCKETS = ("ssh.socket", "sshd.socket", "sshd-*.socket", "rpcbind.socket", "systemd-*.socket")
+#: The rules that ship with the collection. They fit nothing that a person runs: anybody may call a program sshd.
 SYSTEM = (
-    *(Rule({"kind": "port", "program": program, "name": name}) for program, name in _PORTS.items()),
-    *(Rule({"kind": "unit", "name": name}) for name in _UNITS),
-    *(Rule({"kind": "timer", "name": name}) for name in _TIMERS),
+    *(Rule({"kind": "port", "program": program, "name": name}, system=True) for program, name in _PORTS.items()),
+    *(Rule({"kind": "port", "program": "systemd", "unit": unit}, system=True) for unit in _SOCKETS),
+    *(Rule({"kind": "unit", "name": name}, system=True) for name in _UNITS),
+    *(Rule({"kind": "timer", "name": name}, system=True) for name in _TIMERS),
+    # Each person who logs in has one.
+    Rule({"kind": "unit", "name": "dbus*.service", "program": "dbus-*"}),
 )
 
 
@@ -52,6 +57,7 @@ def left_out(item: Item, rules: Iterable[Rule]) -> bool:
     """Whether a rule fits: the same kind, and a pattern of file names for each of its other fields."""
     return any(
         rule.fields["kind"] == item.kind
+        and not (rule.system and item.person)
         and all(
             fnmatch.fnmatchcase(getattr(item, key) or "", pattern)
             for key, pattern in rule.fields.items()

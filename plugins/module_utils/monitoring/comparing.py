@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,58 +22,78 @@ _COMPARED = ("user", "program", "unit", "image", "server", "tls", "state")
 
 @dataclass
 class Comparison:
-    """changed: (declared, observed, what differs). left_out: how many the baseline or loopback keeps from the noise."""
+    """changed: (declared, observed, what differs). unchecked: declared and not seen, where not all could be looked at.
+
+    left_out: how many the baseline or loopback keeps from the noise.
+    """
 
     undeclared: list[Item] = field(default_factory=list)
     gone: list[Item] = field(default_factory=list)
     changed: list[tuple[Item, Item, list[str]]] = field(default_factory=list)
     matched: list[tuple[Item, Item]] = field(default_factory=list)
+    unchecked: list[Item] = field(default_factory=list)
     left_out: int = 0
 
 
 def compare(
-    declared: Sequence[Item], observed: Sequence[Item], rules: Iterable[Rule] = (), *, loopback: bool = False
+    declared: Sequence[Item],
+    observed: Sequence[Item],
+    rules: Iterable[Rule] = (),
+    *,
+    loopback: bool = False,
+    blind: Collection[str] = (),
 ) -> Comparison:
     """Each declared item with what fits it best; what is left on either side is gone, or undeclared.
 
-    rules: the baseline. loopback: whether what only the server itself can reach must be declared, too.
+    rules: the baseline. loopback: whether what only the server itself can reach must be declared, too. blind: kinds of
+    which not everything could be looked at, so that nobody knows whether what was not seen is gone.
     """
     made = Comparison()
     rules = list(rules)
-    free = list(observed)
+    by_name: dict[tuple[str, str], list[int]] = {}
+    for place, item in enumerate(observed):
+        by_name.setdefault((item.kind, item.name), []).append(place)
+    taken: set[int] = set()
     pending: list[Item] = []
-    for wanted in declared:
-        fits = [item for item in free if _same(wanted, item)]
+    # Who says more chooses first: to who says less any is right.
+    for wanted in sorted(declared, key=_vagueness):
+        fits = [place for place in by_name.get((wanted.kind, wanted.name), ()) if place not in taken]
         if fits:
-            best = min(fits, key=lambda item: len(_differences(wanted, item)))
-            free.remove(best)
-            _sort_in(made, wanted, best)
+            best = min(fits, key=lambda place: len(_differences(wanted, observed[place])))
+            taken.add(best)
+            _sort_in(made, wanted, observed[best])
         else:
             pending.append(wanted)
+    loud = [place for place, item in enumerate(observed) if item.kind == "port" and not item.quiet]
     for wanted in pending:
         # The same program or unit on another port has moved.
-        moved = [item for item in free if wanted.kind == item.kind == "port" and _kin(wanted, item)]
+        moved = [place for place in loud if place not in taken and _kin(wanted, observed[place])]
         if len(moved) == 1:
-            free.remove(moved[0])
-            _sort_in(made, wanted, moved[0])
-        elif wanted.state not in ("inactive", "stopped"):
-            made.gone.append(wanted)
-        else:
+            taken.add(moved[0])
+            _sort_in(made, wanted, observed[moved[0]])
+        elif wanted.kind in blind:
+            made.unchecked.append(wanted)
+        elif wanted.state in ("inactive", "stopped"):
             made.matched.append((wanted, wanted))
-    for item in free:
-        if left_out(item, rules) or _at_rest(item) or (not loopback and _only_loopback(item)):
+        else:
+            made.gone.append(wanted)
+    for place, item in enumerate(observed):
+        if place in taken:
+            continue
+        if item.quiet or left_out(item, rules) or _at_rest(item) or (not loopback and _only_loopback(item)):
             made.left_out += 1
         else:
             made.undeclared.append(item)
     return made
 
 
-def _same(wanted: Item, item: Item) -> bool:
-    return (wanted.kind, wanted.name) == (item.kind, item.name)
+def _vagueness(wanted: Item) -> int:
+    unsaid = sum(getattr(wanted, name) is None for name in _COMPARED)
+    return unsaid - len(wanted.addresses) - bool(wanted.ports)
 
 
 def _kin(wanted: Item, item: Item) -> bool:
-    if wanted.protocol != item.protocol or not (wanted.program or wanted.unit):
+    if wanted.kind != "port" or wanted.protocol != item.protocol or not (wanted.program or wanted.unit):
         return False
     return all(getattr(wanted, name) in (None, getattr(item, name)) for name in ("program", "unit", "user"))
 
@@ -97,11 +117,23 @@ def _differences(wanted: Item, item: Item) -> list[str]:
             found.append("address: every one, declared %s alone" % address)
     for name in _COMPARED:
         before, now = getattr(wanted, name), getattr(item, name)
-        if before is not None and before != now:
+        if before is not None and before != now and not (name == "image" and _reference(before) == _reference(now)):
             found.append("%s: %s, declared %s" % (name, _said(now), _said(before)))
-    if wanted.ports and wanted.ports != item.ports:
+    if wanted.ports and item.ports and wanted.ports != item.ports:
+        # Apache's <VirtualHost *> names none: it has those of Listen.
         found.append("ports: %s, declared %s" % (_listed(item.ports), _listed(wanted.ports)))
     return found
+
+
+def _reference(image: str | None) -> str:
+    """An image by its whole name: Docker leaves its own registry and the newest tag unsaid."""
+    first, slash, _rest = (image or "").partition("/")
+    whole = image or ""
+    if not slash:
+        whole = "docker.io/library/" + whole
+    elif first != "localhost" and not set(".:") & set(first):
+        whole = "docker.io/" + whole
+    return whole if set(":@") & set(whole.rpartition("/")[2]) else whole + ":latest"
 
 
 def _said(value: Any) -> str:

@@ -26,17 +26,20 @@ FIELDS = {
 }
 CHECKS = ("tcp", "udp", "http", "https", "none")
 _WORD = re.compile(r"[A-Za-z0-9_.@:+\\-]{1,200}\Z")
-_HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\Z")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\Z")
+#: A site may have a star at either end, too.
+_SITE = re.compile(r"(?:\*\.)?" + _HOST.pattern.replace(r"\Z", r"(?:\.\*)?\Z"))
 _PATH = re.compile(r"/[!-~]{0,500}\Z")
 _SERVERS = ("nginx", "apache")
 _UNIT_STATES = ("active", "failed", "inactive")
 
 
 class Rule:
-    """A rule of the baseline: what all its fields fit is left out of the noise."""
+    """A rule of the baseline: what all its fields fit is left out of the noise. system: not what a person runs."""
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Mapping[str, Any], *, system: bool = False) -> None:
         self.fields = dict(fields)
+        self.system = system
 
 
 def declared(entries: Sequence[Any]) -> list[Item]:
@@ -45,7 +48,9 @@ def declared(entries: Sequence[Any]) -> list[Item]:
     seen: dict[tuple[Any, ...], int] = {}
     for place, entry in enumerate(entries):
         item = _declared(entry, "entries[%d]" % place)
-        key = (item.kind, item.name, item.addresses, item.user if item.kind in ("unit", "container") else None)
+        # The same site may stand on nginx and on Apache behind it.
+        apart = item.user if item.kind in ("unit", "container") else item.server
+        key = (item.kind, item.name, item.addresses, apart)
         if key in seen:
             raise InvalidEntry(
                 "entries[%d]" % place, "name", "%s is declared in entries[%d], too" % (item.name, seen[key])
@@ -73,6 +78,7 @@ def _declared(entry: Any, where: str) -> Item:
                 raise InvalidEntry(where, key, "%r is no %s" % (fields[key], key))
     name = _name(str(kind), entry, fields, where)
     about = _check(entry.get("check"), where)
+    _fits(str(kind), about, where)
     if entry.get("note") is not None:
         about["note"] = str(entry["note"])[:300]
     address = fields.pop("address", None)
@@ -111,7 +117,7 @@ def _name(kind: str, entry: Mapping[str, Any], fields: dict[str, Any], where: st
         if fields.get("state", "running") not in ("running", "stopped"):
             raise InvalidEntry(where, "state", "%r is not running or stopped" % (fields["state"],))
     else:
-        if not _HOST.match(name):
+        if not _SITE.match(name):
             raise InvalidEntry(where, "name", "%r is no server name" % name)
         if fields.get("server") not in (None, *_SERVERS):
             raise InvalidEntry(where, "server", "%r is not one of %s" % (fields["server"], ", ".join(_SERVERS)))
@@ -121,6 +127,8 @@ def _name(kind: str, entry: Mapping[str, Any], fields: dict[str, Any], where: st
         if not isinstance(ports, Sequence) or isinstance(ports, str):
             raise InvalidEntry(where, "ports", "is no list")
         fields["ports"] = tuple(sorted({_port(port, where, "ports") for port in ports}))
+        # Of a web server that does not run no site answers.
+        fields["state"] = "active"
         return name.lower()
     return name
 
@@ -139,7 +147,11 @@ def _port(value: Any, where: str, field: str) -> int:
 
 def _address(value: Any, where: str) -> str:
     try:
-        return str(ipaddress.ip_address(str(value)))
+        found = ipaddress.ip_address(str(value))
+        if "%" in str(found):
+            raise ValueError
+        # The kernel's tables tell a mapped address as the one that it maps.
+        return str(getattr(found, "ipv4_mapped", None) or found)
     except ValueError:
         raise InvalidEntry(where, "address", "%r is no address" % (value,)) from None
 
@@ -175,6 +187,15 @@ def _check(value: Any, where: str) -> dict[str, Any]:
             raise InvalidEntry(where, "check", "status: %r is no HTTP status" % (value["status"],))
         found["status"] = value["status"]
     return found
+
+
+def _fits(kind: str, check: Mapping[str, Any], where: str) -> None:
+    """Only a port has a port to connect to, and only a site or a port a place to ask over HTTP."""
+    how = check.get("type", "none")
+    if how in ("tcp", "udp") and kind != "port":
+        raise InvalidEntry(where, "check", "type: %s needs a port, and a %s has none" % (how, kind))
+    if how in ("http", "https") and kind not in ("port", "vhost") and "host" not in check:
+        raise InvalidEntry(where, "check", "host: is missing: a %s has no name to ask for over %s" % (kind, how))
 
 
 def rules(given: Sequence[Any]) -> list[Rule]:

@@ -19,7 +19,9 @@ KINDS = ("port", "unit", "timer", "container", "vhost")
 class Item:
     """One thing to watch. ``name`` is what people call it: ``tcp/443``, a unit, a container, a server name.
 
-    In a declared one None says that it does not matter, and ``addresses`` holds at most one.
+    In a declared one None says that it does not matter, and ``addresses`` holds at most one. ``manager`` is whose unit
+    it is: ``system``, or ``user`` of a person's own systemd. ``quiet``: looked for only where it is declared.
+    ``person``: a person runs it, so no name that it gives itself makes it the system's.
     """
 
     kind: str
@@ -36,12 +38,15 @@ class Item:
     ports: tuple[int, ...] = ()
     state: str | None = None
     path: str | None = None
+    manager: str | None = field(default=None, compare=False)
+    quiet: bool = field(default=False, compare=False)
+    person: bool = field(default=False, compare=False)
     about: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def as_result(self) -> dict[str, Any]:
         """A row of the module's result."""
         row: dict[str, Any] = {"kind": self.kind, "name": shown(self.name)[:200]}
-        for key in ("protocol", "user", "program", "unit", "image", "server", "state", "path"):
+        for key in ("protocol", "user", "program", "unit", "image", "server", "state", "path", "manager"):
             value = getattr(self, key)
             row[key] = None if value is None else shown(value)[:200]
         row.update(

@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.json_files import loaded, text_of
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.reading import Reader
@@ -20,46 +21,88 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families
 from .item import Item
 from .vhosts import vhosts
 
-__all__ = ["observe", "units_of"]
+__all__ = ["observe", "sockets_of", "units_of"]
 
 PATIENCE = 20
 _USER_UNIT = re.compile(r"/user@(\d+)\.service/(?:.*/)?([^/]+\.service)\Z")
-_MOST = 2000
+_KINDS_OF_UNITS = ("*.service", "*.timer", "*.socket", "*.mount", "*.path", "*.target")
+_LISTEN = re.compile(r"Listen=.*:(\d{1,5}) \((Stream|Datagram)\)")
 
 
-def observe(reader: Reader) -> tuple[list[Item], list[str]]:
-    """(what is there, sentences on what could not be looked at)."""
+def observe(reader: Reader) -> tuple[list[Item], list[str], set[str]]:
+    """(what is there, sentences on what could not be looked at, kinds of which something could not be)."""
     unseen: list[str] = []
-    found = list(_ports(reader))
+    blind: set[str] = set()
+    found: list[Item] = []
+    sockets: dict[tuple[str, int], str] = {}
     if os.path.isdir("/run/systemd/system"):
-        found += _units(unseen)
+        text = _units(unseen)
+        if unseen:
+            blind.update(("unit", "timer"))
+        found += units_of(text)
         found += _user_units(reader)
+        sockets = sockets_of(text)
     else:
         unseen.append("systemd does not run here: there are no units")
+    found += _ports(reader, sockets)
+    known = len(unseen)
+    heard = _Ear(reader)
     found += _containers(reader, unseen)
+    if len(unseen) > known or heard.limits:
+        blind.add("container")
+    heard = _Ear(reader)
     found += vhosts(reader)
-    if len(found) > _MOST:
-        unseen.append("%d things listen or run: %d were looked at" % (len(found), _MOST))
-    return found[:_MOST], unseen
+    if heard.limits or heard.unread:
+        blind.add("vhost")
+    return found, unseen, blind
 
 
-def _ports(reader: Reader) -> Iterator[Item]:
-    """One item a protocol, port, program and user, with all its addresses."""
+class _Ear:
+    """Counts what a reader tells from now on."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.limits = self.unread = 0
+        self._tell = reader.tell
+        reader.tell = self
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        self.limits += "limit" in row
+        self.unread += "unread" in row
+        self._tell(row)
+
+
+def _ports(reader: Reader, sockets: Mapping[tuple[str, int], str]) -> Iterator[Item]:
+    """One item a protocol, port, program and user, with all its addresses. sockets: the units of systemd's own."""
     low = _first_ephemeral()
     table = reader.processes
     by_key: dict[tuple[str, int, str | None, str | None, str | None], set[str]] = {}
+    people: set[str | None] = set()
     for found, pid in table.listeners():
-        if found.protocol == "udp" and found.local_port >= low:
-            # A question that waits for its answer, such as one to a name server.
-            continue
         process = table.processes.get(pid) if pid is not None else None
         program = _program(reader, process.pid, process.comm) if process else None
         user = (reader.name_of(process.uid) or str(process.uid)) if process else None
         unit = (table.unit_of(process.pid) or None) if process else None
+        if pid == 1:
+            unit = sockets.get((found.protocol, found.local_port), unit)
+        if process and _is_person(reader, process.uid):
+            people.add(user)
         key = (found.protocol, found.local_port, program, user, unit)
         by_key.setdefault(key, set()).add(found.local)
     for (protocol, port, program, user, unit), addresses in sorted(by_key.items(), key=lambda row: str(row[0])):
-        yield Item("port", "%s/%d" % (protocol, port), protocol, port, tuple(sorted(addresses)), user, program, unit)
+        # One without a fixed number waits for an answer, such as that of a name server.
+        passing = protocol == "udp" and port >= low
+        yield Item(
+            "port", "%s/%d" % (protocol, port), protocol, port, tuple(sorted(addresses)), user, program, unit,
+            quiet=passing, person=user in people,
+        )  # fmt: skip
+
+
+def _is_person(reader: Reader, uid: int) -> bool:
+    account = reader.by_uid.get(uid)
+    if account is not None:
+        return reader.database.is_person(account)
+    # systemd gives its services numbers of their own from here on; a directory's people have others.
+    return uid >= reader.database.uid_min and not 61184 <= uid <= 65534
 
 
 def _program(reader: Reader, pid: int, comm: str) -> str:
@@ -76,26 +119,46 @@ def _first_ephemeral() -> int:
         return 32768
 
 
-def _units(unseen: list[str]) -> list[Item]:
-    names = "Id,ActiveState,SubState,Type,User,Unit,Triggers,ExecStart"
-    command = ["systemctl", "show", "--no-pager", "--property=" + names, "*.service", "*.timer"]
-    text = _said_by(command, unseen, "systemd's units")
-    return units_of(text)
+def _units(unseen: list[str]) -> str:
+    names = "Id,ActiveState,SubState,Type,User,Unit,Triggers,ExecStart,Listen"
+    command = ["systemctl", "show", "--no-pager", "--property=" + names, *_KINDS_OF_UNITS]
+    return _said_by(command, unseen, "systemd's units")
 
 
 def units_of(text: str) -> list[Item]:
-    """Services that run or have failed, and timers that wait; from what ``systemctl show`` says."""
+    """Units that are active or have failed, from what ``systemctl show`` says.
+
+    Unasked, only services that run and timers that wait are told, and what has failed of the two.
+    """
     found: list[Item] = []
     for block in text.split("\n\n"):
         fields = dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
         name, state, sub = fields.get("Id", ""), fields.get("ActiveState", ""), fields.get("SubState", "")
         state = "active" if state in ("active", "activating", "reloading") else state
-        if name.endswith(".timer") and state == "active":
-            found.append(Item("timer", name, unit=fields.get("Triggers") or fields.get("Unit") or None, state=state))
-        elif name.endswith(".service") and (sub == "running" or state == "failed"):
+        if state not in ("active", "failed"):
+            continue
+        if name.endswith(".timer"):
+            unit = fields.get("Triggers") or fields.get("Unit") or None
+            found.append(Item("timer", name, unit=unit, state=state, manager="system"))
+        elif name.endswith(".service"):
             program = re.search(r"path=(\S+)", fields.get("ExecStart", ""))
             base = os.path.basename(program.group(1)) if program else None
-            found.append(Item("unit", name, user=fields.get("User") or "root", program=base, state=state))
+            user, quiet = fields.get("User") or "root", not (sub == "running" or state == "failed")
+            found.append(Item("unit", name, user=user, program=base, state=state, manager="system", quiet=quiet))
+        elif name:
+            found.append(Item("unit", name, state=state, manager="system", quiet=True))
+    return found
+
+
+def sockets_of(text: str) -> dict[tuple[str, int], str]:
+    """(protocol, port) -> the socket unit that has systemd listen there, from what ``systemctl show`` says."""
+    found: dict[tuple[str, int], str] = {}
+    for block in text.split("\n\n"):
+        name = re.search(r"^Id=(\S+\.socket)$", block, re.MULTILINE)
+        for line in block.split("\n") if name else ():
+            listen = _LISTEN.fullmatch(line)
+            if name and listen:
+                found["tcp" if listen.group(2) == "Stream" else "udp", int(listen.group(1))] = name.group(1)
     return found
 
 
@@ -113,8 +176,12 @@ def _user_units(reader: Reader) -> list[Item]:
                 user = reader.name_of(int(row.group(1))) or row.group(1)
                 program = _program(reader, pid, process.comm)
                 found.setdefault(
-                    (user, row.group(2)), Item("unit", row.group(2), user=user, program=program, state="active")
-                )
+                    (user, row.group(2)),
+                    Item(
+                        "unit", row.group(2), user=user, program=program, state="active", manager="user",
+                        person=_is_person(reader, int(row.group(1))),
+                    ),
+                )  # fmt: skip
     return list(found.values())
 
 

@@ -57,10 +57,11 @@ def _items(server: str, blocks: Iterable[Block], running: bool) -> list[Item]:
 
 
 def nginx_tokens(text: str) -> Iterator[str]:
-    """The words of a configuration, without comments and quotes."""
+    """The words of a configuration, without comments and quotes. A brace in quotes keeps them: it is only a text."""
     for token in _TOKEN.findall(text):
         if not token.startswith("#"):
-            yield token[1:-1] if token[0] in "\"'" and len(token) > 1 else token
+            bare = token[1:-1] if token[0] in "\"'" and len(token) > 1 else token
+            yield token if bare in ("{", "}", ";") else bare
 
 
 def _nginx_files(reader: Reader, path: str, depth: int, left: list[int]) -> Iterator[tuple[str, str]]:
@@ -124,9 +125,10 @@ def nginx_hosts(words: Iterable[tuple[str, str]]) -> list[Block]:
 def _directive(block: Block, line: list[str]) -> Block:
     names, ports, tls, path = block
     if line[0] == "server_name":
-        names += [
-            name for name in line[1:] if re.fullmatch(r"[\w*.-]{1,253}", name, re.ASCII) and name not in ("_", "*")
-        ]
+        for name in line[1:]:
+            if re.fullmatch(r"[\w*.-]{1,253}", name, re.ASCII) and name not in ("_", "*"):
+                # A dot before it stands for the name and all below it.
+                names += [name[1:], "*" + name] if name.startswith(".") else [name]
     elif line[0] == "listen" and len(line) > 1 and not line[1].startswith("unix:"):
         port = re.search(r"(?:\A|:)(\d{1,5})\Z", line[1])
         ports.append(int(port.group(1)) if port else 80)

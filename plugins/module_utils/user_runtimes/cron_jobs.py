@@ -22,7 +22,7 @@ SPOOL = "/var/spool/cron/crontabs"
 #: When a job runs. A line that begins otherwise is a setting, whatever its name, and may hold a password.
 _NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun"
 _TIME = re.compile(r"(?:[\d*,/~-]|%s)+\Z" % _NAMES, re.IGNORECASE)
-#: A setting before a command that surely ends where its word does: no quote, no bracket, no backslash opens a longer one.
+#: A setting before a command that surely ends where its word does: no quote, bracket or backslash opens a longer one.
 _SETTING = re.compile(r"[A-Za-z_]\w*=(?:[^\s\"'`\\$(){}]*|\"[^\s\"`\\$]*\"|'[^\s']*')\Z")
 #: Words before a command that are no command.
 _BEFORE = frozenset(("nice", "ionice", "timeout", "nohup", "exec", "cd", "env", "flock", "chronic", "test", "["))

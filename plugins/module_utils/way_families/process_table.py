@@ -131,11 +131,13 @@ class ProcessTable:
     def listeners(self) -> list[tuple[Connection, int | None]]:
         """Every listening TCP and bound UDP socket, with the oldest process that holds it; None for the kernel's.
 
+        Of a socket that systemd made and gave to a service, that is the service's.
+
         A socket of a process that we may not look into, or of another pid name space, has none either.
         """
         tables = self._connections()
         holders: dict[int, int] = {}
-        for pid in sorted(self.processes):
+        for pid in sorted(self.processes, key=lambda pid: (pid == 1, pid)):
             for _handle, inode in self._socket_inodes(pid, None):
                 if inode in tables:
                     holders.setdefault(inode, pid)

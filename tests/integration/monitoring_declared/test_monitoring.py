@@ -32,15 +32,26 @@ unit local.service 'ExecStart=/bin/nc -lk 127.0.0.1 7001'
 unit broken.service 'ExecStart=/bin/false'
 unit invoices.service 'Type=oneshot\nExecStart=/bin/true --password=planted-secret'
 unit query.service 'ExecStart=/bin/nc -u -lk 0.0.0.0 7002'
+cp /bin/nc /home/alice/sshd
+unit mine.service 'User=alice\nExecStart=/home/alice/sshd -lk 0.0.0.0 7004'
+unit vpn.service 'ExecStart=/bin/nc -u -lk 0.0.0.0 51820'
+unit wall.service 'Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true'
+unit shop.service 'ExecStart=/bin/true'
+printf '[Socket]\nListenStream=0.0.0.0:7005\n' > /etc/systemd/system/shop.socket
 printf '[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n' > /etc/systemd/system/invoices.timer
 systemctl daemon-reload
 systemctl restart nginx
-systemctl start app local query invoices.timer
+systemctl start app local query invoices.timer mine vpn wall shop.socket
 systemctl start broken || true
 """
 DECLARED = [
     {"kind": "vhost", "name": "shop.example.org", "server": "nginx", "ports": [80, 443], "check": {"path": "/up"}},
     {"kind": "vhost", "name": "gone.example.org"},
+    {"kind": "vhost", "name": "old.example.org"},
+    {"kind": "port", "port": 51820, "protocol": "udp"},
+    {"kind": "unit", "name": "vpn.service"},
+    {"kind": "unit", "name": "wall.service"},
+    {"kind": "unit", "name": "shop.socket"},
     {"kind": "port", "port": 80, "program": "nginx"},
     {"kind": "port", "port": 443, "address": "192.0.2.7", "program": "nginx"},
     {"kind": "port", "port": 6999, "program": "nc.openbsd", "user": "alice"},
@@ -66,20 +77,26 @@ def test_undeclared_gone_and_changed_are_told_apart_and_the_system_is_no_noise(s
     code, result, output = ansible(served, MODULE, {"entries": DECLARED})
     assert code == 0, output
     assert names(result["undeclared"]) == {
+        ("port", "tcp/7004"),
+        ("port", "tcp/7005"),
         ("port", "tcp/8080"),
         ("port", "udp/7002"),
         ("unit", "broken.service"),
         ("unit", "local.service"),
+        ("unit", "mine.service"),
         ("unit", "query.service"),
         ("vhost", "www.example.org"),
     }
     broken = next(row for row in result["undeclared"] if row["name"] == "broken.service")
     assert (broken["state"], broken["program"], broken["user"]) == ("failed", "false", "root")
+    waiting = next(row for row in result["undeclared"] if row["name"] == "tcp/7005")
+    assert (waiting["program"], waiting["unit"]) == ("systemd", "shop.socket")
     query = next(row for row in result["undeclared"] if row["name"] == "udp/7002")
     assert (query["unit"], query["user"], query["addresses"]) == ("query.service", "root", ["0.0.0.0"])
     assert names(result["gone"]) == {("vhost", "gone.example.org"), ("port", "tcp/5432")}
     changed = {row["declared"]["name"]: row["changed"] for row in result["differing"]}
     assert changed == {
+        "old.example.org": ["state: stopped, declared active"],
         "tcp/443": ["address: every one, declared 192.0.2.7 alone"],
         "tcp/6999": ["port: 7000, declared 6999"],
         "app.service": ["user: alice, declared www-data"],
@@ -89,7 +106,12 @@ def test_undeclared_gone_and_changed_are_told_apart_and_the_system_is_no_noise(s
         ("port", "tcp/80"),
         ("unit", "nginx.service"),
         ("timer", "invoices.timer"),
+        ("port", "udp/51820"),
+        ("unit", "vpn.service"),
+        ("unit", "wall.service"),
+        ("unit", "shop.socket"),
     }
+    assert result["unchecked"] == []
     assert result["limits"] == []
     assert "planted-secret" not in output
 
@@ -158,7 +180,7 @@ def test_the_playbook_records_it_writes_drafts_and_the_report_asks(
     with sqlite3.connect(tmp_path / "ledger.sqlite3") as connection:
         (body,) = connection.execute("SELECT body FROM records WHERE kind = 'observation'").fetchone()
     kept = json.loads(body)
-    assert (kept["observation_kind"], kept["clients"], len(kept["rows"])) == ("monitoring", ["acme"], 11)
+    assert (kept["observation_kind"], kept["clients"], len(kept["rows"])) == ("monitoring", ["acme"], 15)
     year = served.run("date +%Y").stdout.strip()
     report = {"report_period": year, "report_client": "acme", "report_directory": str(tmp_path / "out")}
     made = ansible_playbook([], "infogerance.perimeter.report", extra_vars=report, extra_env=environment)
