@@ -69,14 +69,20 @@ def monitoring_drafts(
     """The draft. Raises AnsibleFilterError for another target, or for what is no result of the module."""
     if not isinstance(result, Mapping) or result.get("observation_kind") != "monitoring":
         raise AnsibleFilterError("monitoring_drafts wants the result of monitoring_declared_info")
-    items = [*result["undeclared"], *(row["observed"] for row in result["differing"]), *result["matched"]]
+    items = [*result["undeclared"], *map(_as_it_is, result["differing"]), *result["matched"]]
     if target == "icinga2":
         return drafts.icinga2(str(host), str(address), items)
     if target == "prometheus":
         return drafts.prometheus(str(host), str(address), items, str(exporter))
     if target == "prometheus_rules":
-        return drafts.prometheus_rules(str(host), items)
+        return drafts.prometheus_rules(str(host), str(address), items)
     raise AnsibleFilterError(f"monitoring_drafts: {target!r} is not one of {', '.join(drafts.TARGETS)}")
+
+
+def _as_it_is(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is there, checked as it was declared. What is declared to be down stays without a check."""
+    at_rest = {"state": row["declared"]["state"]} if row["declared"].get("state") in drafts.AT_REST else {}
+    return {**row["observed"], "check": row["declared"].get("check"), **at_rest}
 
 
 class FilterModule:

@@ -8,11 +8,14 @@ Everything that is put in is quoted for the language that it goes into: names co
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+#: What is declared to be down: a check of it would cry as long as all is well.
+AT_REST = ("inactive", "stopped")
 TARGETS = ("icinga2", "prometheus", "prometheus_rules")
 _HEAD = (
     "Draft: look it over before you use it. Ports, units, timers and hosts that nobody declared, or as they are now."
@@ -48,7 +51,7 @@ def icinga2(host: str, address: str, items: Iterable[Mapping[str, Any]]) -> str:
 
 def _command(item: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     check = item.get("check") or {}
-    kind = check.get("type") or _kind(item)
+    kind = _way(item)
     if kind in ("http", "https"):
         variables: dict[str, Any] = {
             "http_vhost": check.get("host") or item["name"],
@@ -72,6 +75,25 @@ def _command(item: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
+def _way(item: Mapping[str, Any]) -> str:
+    """How it can be checked from elsewhere, or by the server's agent; none where nothing right can be guessed."""
+    check = item.get("check") or {}
+    if item.get("state") in AT_REST:
+        return "none"
+    kind = str(check.get("type") or _kind(item))
+    if not check.get("type") and item["kind"] == "port" and _only_here(item.get("addresses") or ()):
+        return "none"
+    if kind in ("http", "https") and item["kind"] == "vhost" and not check.get("host") and "*" in item["name"]:
+        # No client asks for a name with a star.
+        return "none"
+    return kind
+
+
+def _only_here(addresses: Iterable[str]) -> bool:
+    given = [ipaddress.ip_address(address) for address in addresses]
+    return bool(given) and all(address.is_loopback for address in given)
+
+
 def _kind(item: Mapping[str, Any]) -> str:
     if item["kind"] == "port":
         return str(item["protocol"])
@@ -82,7 +104,7 @@ def _kind(item: Mapping[str, Any]) -> str:
 
 def _of_a_user(item: Mapping[str, Any]) -> bool:
     # Only the system's manager tells of its units.
-    return item["kind"] == "unit" and str(item.get("user") or "root") != "root"
+    return item.get("manager") == "user"
 
 
 def _title(item: Mapping[str, Any]) -> str:
@@ -136,7 +158,7 @@ def prometheus(host: str, address: str, items: Iterable[Mapping[str, Any]], expo
 
 def _target(item: Mapping[str, Any], address: str) -> tuple[str, str] | None:
     check = item.get("check") or {}
-    kind = check.get("type") or _kind(item)
+    kind = _way(item)
     host = f"[{address}]" if ":" in address else address
     if kind in ("http", "https"):
         name = check.get("host") or (item["name"] if item["kind"] == "vhost" else host)
@@ -149,8 +171,14 @@ def _target(item: Mapping[str, Any], address: str) -> tuple[str, str] | None:
     return None
 
 
-def prometheus_rules(host: str, items: Iterable[Mapping[str, Any]]) -> str:
-    """Alert rules: what the probes and the node exporter's systemd collector tell."""
+def prometheus_rules(host: str, address: str, items: Iterable[Mapping[str, Any]]) -> str:
+    """Alert rules: what the probes and the node exporter's systemd collector tell.
+
+    A unit of the same name runs on other servers, too: the exporter's instance, by the server's name or address, tells
+    them apart.
+    """
+    names = "|".join(re.escape(f"[{name}]" if ":" in name else name) for name in dict.fromkeys((host, address)))
+    instance = f"(?:{names})(?::[0-9]+)?"
     rules = [
         {
             "alert": "ProbeFailed",
@@ -160,11 +188,12 @@ def prometheus_rules(host: str, items: Iterable[Mapping[str, Any]]) -> str:
         }
     ]
     for item in items:
-        if _kind(item) == "unit" and (item.get("check") or {}).get("type") != "none":
+        if _way(item) == "unit":
+            labels = f'name={_promql(item["name"])},state="active",instance=~{_promql(instance)}'
             rules.append(
                 {
                     "alert": "UnitNotActive",
-                    "expr": f'node_systemd_unit_state{{name={_promql(item["name"])},state="active"}} != 1',
+                    "expr": f"node_systemd_unit_state{{{labels}}} != 1",
                     "for": "5m",
                     "labels": {"host": _label(host)},
                     "annotations": {"summary": "{{ $labels.name }} is not active"},
