@@ -213,14 +213,19 @@ def main():
     for name in ("max_seconds", "max_depth", "max_files"):
         if params[name] < 1:
             module.fail_json(msg="%s: %d is less than 1" % (name, params[name]))
+    paths = []
     for path in params["paths"]:
-        if not path.startswith("/") or os.path.normpath(path) in ("/", "/proc", "/sys", "/dev", "/run"):
+        # Two slashes at the beginning are one.
+        paths.append(os.path.normpath("/" + path.lstrip("/")))
+        if not path.startswith("/") or paths[-1].split("/")[1] in ("", "proc", "sys", "dev", "run"):
             module.fail_json(msg="paths: %s is not a directory to search" % path)
     # Others come first on this server.
     os.nice(10)
     bounds = Bounds(time.monotonic() + params["max_seconds"], params["max_depth"], params["max_files"])
     try:
-        space = UserSpace(bounds, [os.path.normpath(path) for path in params["paths"]], params["exclude"])
+        space = UserSpace(
+            bounds, [os.path.normpath("/" + path.lstrip("/")) for path in params["paths"]], params["exclude"]
+        )
     except OSError as error:
         module.fail_json(msg="the account files can't be read: %s" % error)
     module.exit_json(**result_of(survey(space, params["ecosystems"])))

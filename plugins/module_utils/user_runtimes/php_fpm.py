@@ -51,8 +51,9 @@ def _sections(lines: list[tuple[int, str]]) -> Iterator[tuple[str, dict[str, str
                 yield name, settings
             name, settings = head.group(1), {}
         else:
-            row = re.match(r"(user|listen)\s*=\s*(\S{1,200})", line)
+            row = re.match(r"(user|listen)\s*=\s*([\"']?)([^\s\"';]{1,200})\2", line)
             if row:
-                settings[row.group(1)] = row.group(2)
+                # The pool's own name may stand for itself.
+                settings[row.group(1)] = row.group(3).replace("$pool", name)
     if name and name != "global":
         yield name, settings

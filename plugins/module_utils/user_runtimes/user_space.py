@@ -138,7 +138,10 @@ class UserSpace(Reader):
                 continue
             try:
                 handle = open_directory(root, uid)
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if root in self.paths:
+                    # Somebody named it: it may be misspelt.
+                    self.unread(root, str(error.strerror), None)
                 continue
             except OSError as error:
                 self.unread(root, str(error.strerror or error), self.name_of(uid))
@@ -161,8 +164,8 @@ class UserSpace(Reader):
                 return None
         except OSError:
             return None
-        owner = self.name_of(facts.st_uid) if facts.st_uid else None
-        return Marker(self, owner or self._home_of(path), batch, entry.name, facts)
+        owner = (self.name_of(facts.st_uid) if facts.st_uid else None) or self._home_of(path)
+        return None if owner in self.exclude else Marker(self, owner, batch, entry.name, facts)
 
     def _home_of(self, path: str) -> str | None:
         return next((a.name for a, home in self.homes_list if path.startswith(home + "/")), None)

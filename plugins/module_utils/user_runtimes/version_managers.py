@@ -45,11 +45,13 @@ def folders(space: UserSpace, place: str, account: Account) -> list[tuple[str, f
         return found
     try:
         for name in names:
-            facts = os.stat(name, dir_fd=handle, follow_symlinks=False)
+            try:
+                facts = os.stat(name, dir_fd=handle, follow_symlinks=False)
+            except OSError:
+                # It went meanwhile; the others are still there.
+                continue
             if stat.S_ISDIR(facts.st_mode):
                 found.append((name, facts.st_mtime))
-    except OSError:
-        pass
     finally:
         os.close(handle)
     return found

@@ -101,6 +101,21 @@ def test_a_hostile_user_neither_stops_nor_misleads_the_look(hostile: Host, ansib
     assert not hostile.exists("/home/bob/pwned")
 
 
+def test_a_place_that_is_not_there_is_told_and_an_account_that_is_left_out_is_nowhere(
+    hostile: Host, ansible: Any
+) -> None:
+    hostile.run("install -d -o carol /srv/site; install -o carol /home/carol/requirements.txt /srv/site/")
+    code, result, output = ansible(
+        hostile, MODULE, {"paths": ["/srv", "/data/aps"], "exclude": ["bob"], "ecosystems": ["python"]}
+    )
+    assert code == 0, output
+    assert {row["path"] for row in result["runtimes"]} == {"/home/carol", "/srv/site"}
+    assert [row["why"] for row in result["unread"] if row["path"] == "/data/aps"] == ["No such file or directory"]
+    code, result, output = ansible(hostile, MODULE, {"paths": ["/srv"], "exclude": ["bob", "carol"]})
+    assert code == 0, output
+    assert result["runtimes"] == []
+
+
 @pytest.mark.parametrize(("bound", "value"), [("max_files", 5000), ("max_depth", 1)])
 def test_a_bound_that_is_reached_is_told(hostile: Host, ansible: Any, bound: str, value: int) -> None:
     code, result, output = ansible(hostile, MODULE, {bound: value})
@@ -113,6 +128,9 @@ def test_a_bound_that_is_reached_is_told(hostile: Host, ansible: Any, bound: str
     [
         ({"max_seconds": 0}, "max_seconds: 0"),
         ({"paths": ["/"]}, "paths: /"),
+        ({"paths": ["//"]}, "paths: //"),
+        ({"paths": ["/srv/../"]}, "paths: /srv/.."),
+        ({"paths": ["/srv", "/proc/1"]}, "paths: /proc/1"),
         ({"ecosystems": ["cobol"]}, "ecosystems"),
     ],
 )

@@ -5,10 +5,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes import version_managers
 from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.containers import moment
 from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.cron_jobs import programs
 from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.json_files import (
@@ -16,6 +22,7 @@ from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtime
     loaded,
     text_of,
 )
+from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.php_fpm import _sections
 from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.runtime import Runtime
 
 
@@ -64,3 +71,20 @@ def test_an_age_is_in_whole_days_and_never_negative() -> None:
     row = Runtime("node_project", "/home/a", "a", locked_by="x", locked_at=written)
     assert row.as_result("node", written + 86400 * 2.9)["lock_age_days"] == 2
     assert row.as_result("node", written - 5)["lock_age_days"] == 0
+
+
+@pytest.mark.parametrize("said", ["user = $pool", 'user = "alice"', "user=alice;the shop's", "user = alice"])
+def test_a_pools_user_is_read_as_php_fpm_reads_it(said: str) -> None:
+    lines = [(1, "[alice]"), (2, said), (3, "listen = /run/php/$pool.sock"), (4, "env[DB] = SECRET")]
+    assert list(_sections(lines)) == [("alice", {"user": "alice", "listen": "/run/php/alice.sock"})]
+
+
+def test_a_version_that_goes_meanwhile_hides_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("v18.0.0", "v20.0.0"):
+        (tmp_path / name).mkdir()
+    space: Any = SimpleNamespace(names=lambda _place, _account: ["v16.0.0", "v18.0.0", "v20.0.0"])
+    monkeypatch.setattr(
+        version_managers, "open_directory", lambda place, _uid: os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    )
+    found = version_managers.folders(space, str(tmp_path), SimpleNamespace(uid=0))  # type: ignore[arg-type]
+    assert [name for name, _written in found] == ["v18.0.0", "v20.0.0"]
