@@ -126,7 +126,8 @@ def monitoring(voices: Voices, rows: Sequence[Mapping[str, Any]], every_client: 
     lines = []
     for row in rows:
         below = [cell(row["address"], c=1)] if row.get("address") else []
-        below += [cell(row[key]) for key in ("image", "server", "changed") if row.get(key)]
+        below += [cell(row[key]) for key in ("image", "server") if row.get(key)]
+        below += [cell(voices.differences(row["changed"]))] if row.get("changed") else []
         line = [
             cell(row["host"]),
             cell(voices.known("monitoring", row["state"]), b=_STATES.get(row["state"])),

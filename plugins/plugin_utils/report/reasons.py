@@ -26,6 +26,16 @@ _KNOWN: Sequence[tuple[re.Pattern[str], str]] = [
         (r"belongs to (\S+): (.+)", "dépend de {0}"),
     )
 ]
+#: What differs from a declaration for monitoring: its fields, and values that are words.
+_DIFFERS = re.compile(r"([a-z]+): (.*), declared (.*?)( alone)?\Z", re.DOTALL)
+_FIELDS = {
+    "port": "port", "ports": "ports", "address": "adresse", "user": "utilisateur", "program": "programme",
+    "unit": "unité systemd", "image": "image", "server": "serveur web", "tls": "TLS", "state": "état",
+}  # fmt: skip
+_VALUES = {
+    "none": "aucun(e)", "unknown": "inconnu", "every one": "toutes", "true": "oui", "false": "non", "active": "actif",
+    "failed": "en échec", "inactive": "inactif", "running": "en cours d’exécution", "stopped": "arrêté",
+}  # fmt: skip
 _SINCE = re.compile(r"(.+), disabled since (\d{4}-\d\d-\d\d)\Z")
 
 
@@ -37,6 +47,20 @@ def in_french(text: str) -> str:
         if match := pattern.match(text):
             return french.format(*(_day(group) for group in match.groups()))
     return text
+
+
+def differences_in_french(text: str) -> str:
+    """What differs from a declaration, in French; what is not known stays as it was recorded."""
+    return " ; ".join(_difference(part) for part in text.split("; "))
+
+
+def _difference(text: str) -> str:
+    match = _DIFFERS.match(text)
+    if not match or match[1] not in _FIELDS:
+        return text
+    now, before = _VALUES.get(match[2], match[2]), _VALUES.get(match[3], match[3])
+    only = " seulement" if match[4] else ""
+    return f"{_FIELDS[match[1]]}\u00a0: {now} (déclaré\u00a0: {before}{only})"
 
 
 def _day(text: str) -> str:

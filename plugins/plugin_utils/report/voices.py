@@ -93,6 +93,10 @@ class Voices:
         # Servers tell days, too: what is none is shown as it was told.
         return (f"{match[3]}/{match[2]}/{match[1]}", match[0]) if match else (iso, iso)
 
+    def differences(self, text: str) -> Pair:
+        """What differs from a declaration: the module tells it in English."""
+        return (reasons.differences_in_french(text), text)
+
     def reason(self, text: str) -> Pair:
         """Why: modules tell it in English."""
         return (reasons.in_french(text), text)

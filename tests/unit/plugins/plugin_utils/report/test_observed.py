@@ -93,6 +93,31 @@ def test_the_page_has_a_part_for_each_in_both_languages(story: Any) -> None:
     assert file(report, "-sessions.csv").count("\n") == 3
 
 
+@pytest.mark.parametrize(
+    ("text", "french"),
+    [
+        (
+            "user: alice, declared www-data; state: failed, declared active",
+            "utilisateur\u00a0: alice (déclaré\u00a0: www-data) ; état\u00a0: en échec (déclaré\u00a0: actif)",
+        ),
+        (
+            "address: every one, declared 192.0.2.7 alone",
+            "adresse\u00a0: toutes (déclaré\u00a0: 192.0.2.7 seulement)",
+        ),
+        ("tls: false, declared true", "TLS\u00a0: non (déclaré\u00a0: oui)"),
+        ("what nobody knows", "what nobody knows"),
+        ("colour: red, declared blue", "colour: red, declared blue"),
+    ],
+)
+def test_what_differs_is_told_in_french_to_who_reads_french(story: Any, text: str, french: str) -> None:
+    row = {"state": "changed", "kind": "unit", "name": "a.service", "changed": text}
+    seen = {"observation_kind": "monitoring", "differences": [row]}
+    story.run("2026-11-02T10:00:00Z", {"web1": ["acme"]}, results={"web1": seen})
+    page = file(made(story, "acme"), ".html")
+    assert french in page
+    assert text in page
+
+
 def test_another_client_sees_nothing_of_it(story: Any) -> None:
     told(story)
     report = made(story, "globex")
