@@ -40,7 +40,7 @@ _WANTED = (".nvmrc", ".node-version")
 def _lock(marker: Marker) -> Iterator[Runtime]:
     text = marker.text(most=4096)
     number = re.search(r'"?lockfileVersion"?\s*:\s*[\'"]?(\d[\d.]{0,9})', text)
-    detail = LOCKS[marker.name] + (", lock format %s" % number.group(1) if number else "")
+    detail = LOCKS[marker.name] + (", lockfileVersion %s" % number.group(1) if number else "")
     yield _project(marker, detail, marker.path, marker.written)
 
 
