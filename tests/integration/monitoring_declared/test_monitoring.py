@@ -190,6 +190,21 @@ def test_the_playbook_records_it_writes_drafts_and_the_report_asks(
     assert "www.example.org" in page
 
 
+def test_each_server_may_have_a_directory_of_its_own_and_check_mode_writes_none(
+    served: Host, make_host: Any, ansible_playbook: Any, tmp_path: Path
+) -> None:
+    hosts = [served, make_host("other")]
+    variables = {"monitoring_declared_directory": str(tmp_path) + "/drafts/{{ inventory_hostname }}"}
+    run = ansible_playbook(hosts, "infogerance.perimeter.monitoring_declared", extra_vars=variables, check=True)
+    assert run.rc == 0, run.stdout + run.stderr
+    assert not (tmp_path / "drafts").exists()
+    run = ansible_playbook(hosts, "infogerance.perimeter.monitoring_declared", extra_vars=variables)
+    assert run.rc == 0, run.stdout + run.stderr
+    assert {path.name: len(list(path.iterdir())) for path in (tmp_path / "drafts").iterdir()} == {
+        host.name: 3 for host in hosts
+    }
+
+
 @pytest.mark.soak
 def test_the_drafts_pass_the_real_tools_own_checks(served: Host, make_host: Any, ansible: Any) -> None:
     from ansible_collections.infogerance.perimeter.plugins.filter.monitoring_drafts import monitoring_drafts
