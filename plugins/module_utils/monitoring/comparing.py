@@ -78,9 +78,9 @@ def compare(
         else:
             made.gone.append(wanted)
     for place, item in enumerate(observed):
-        if place in taken:
+        if place in taken or item.quiet:
             continue
-        if item.quiet or left_out(item, rules) or _at_rest(item) or (not loopback and _only_loopback(item)):
+        if left_out(item, rules) or _at_rest(item) or (not loopback and _only_loopback(item)):
             made.left_out += 1
         else:
             made.undeclared.append(item)

@@ -140,7 +140,7 @@ def test_what_is_quiet_is_found_where_it_is_declared_and_never_told_else() -> No
     ]
     assert sockets_of(text) == {("tcp", 8080): "shop.socket"}
     made = compare([], [vpn, *units])
-    assert [item.name for item in made.undeclared] == ["broken.timer"]
+    assert ([item.name for item in made.undeclared], made.left_out) == (["broken.timer"], 0)
     wanted = declared(
         [
             {"kind": "port", "port": 51820, "protocol": "udp"},
