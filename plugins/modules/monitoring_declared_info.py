@@ -27,12 +27,13 @@ options:
       - C(port) - C(port) (required), C(protocol) (V(tcp) or V(udp); default V(tcp)), C(address), C(user), C(program),
         C(unit).
       - C(unit) - C(name) (required), C(user), C(program), C(state) (V(active), V(failed) or V(inactive); default
-        V(active)).
+        V(active)). A C(.socket), C(.mount), C(.path) or C(.target) may be declared, too.
       - C(timer) - C(name) (required), C(unit), C(state).
       - C(container) - C(name) (required), C(image), C(user), C(state) (V(running) or V(stopped)).
       - C(vhost) - C(name) (required), C(server) (V(nginx) or V(apache)), C(ports), C(tls).
       - Each may have C(note), and C(check) for the drafts - a mapping of C(type) (V(tcp), V(udp), V(http), V(https) or
-        V(none)), C(host), C(path) and C(status).
+        V(none)), C(host), C(path) and C(status). Only a port is checked by V(tcp) or V(udp); for a unit, timer or
+        container V(http) and V(https) need C(host).
       - An entry that is wrong, or declared twice, is an error that names it, before anything is looked at.
     type: list
     elements: dict
@@ -80,26 +81,39 @@ undeclared:
   type: list
   elements: dict
   sample:
-    - {kind: port, name: udp/7002, protocol: udp, port: 7002, addresses: [0.0.0.0], user: root, program: nc.openbsd,
-       unit: query.service, image: null, server: null, tls: null, ports: [], state: null, path: null, check: null}
+    - {kind: port, name: tcp/7005, protocol: tcp, port: 7005, addresses: [0.0.0.0], user: root, program: systemd,
+       unit: shop.socket, image: null, server: null, tls: null, ports: [], state: null, path: null, manager: null,
+       check: null}
 gone:
   description: What is declared and not there.
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - {kind: port, name: tcp/5432, protocol: tcp, port: 5432, addresses: [], user: null, program: postgres, unit: null,
+       image: null, server: null, tls: null, ports: [], state: null, path: null, manager: null, check: null}
 differing:
   description: What is there otherwise than declared - C(declared), C(observed), and C(changed) in words.
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - changed: ["user: alice, declared www-data"]
+      declared: {kind: unit, name: app.service, protocol: null, port: null, addresses: [], user: www-data, program: nc,
+                 unit: null, image: null, server: null, tls: null, ports: [], state: active, path: null, manager: null,
+                 check: null}
+      observed: {kind: unit, name: app.service, protocol: null, port: null, addresses: [], user: alice, program: nc,
+                 unit: null, image: null, server: null, tls: null, ports: [], state: active, path: null,
+                 manager: system, check: null}
 matched:
-  description: What is there as declared.
+  description: What is there as declared, as it was seen, with the C(check) that was declared.
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - {kind: vhost, name: shop.example.org, protocol: null, port: null, addresses: [], user: null, program: null,
+       unit: null, image: null, server: nginx, tls: false, ports: [80, 443], state: active,
+       path: /etc/nginx/sites-enabled/shop.conf, manager: null, check: {path: /up}}
 unchecked:
   description: What is declared and was not seen, where not everything of its kind could be looked at.
   returned: success
@@ -111,7 +125,10 @@ differences:
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - {kind: port, name: tcp/7000, protocol: tcp, port: 7000, addresses: [0.0.0.0], user: alice, program: nc.openbsd,
+       unit: app.service, image: null, server: null, tls: null, ports: [], state: changed, path: null, manager: null,
+       check: null, changed: "port: 7000, declared 6999", address: 0.0.0.0}
 limits:
   description: What could not be looked at.
   returned: success
@@ -122,7 +139,7 @@ counts:
   description: Numbers. C(left_out) counts what the baseline and loopback keep from the noise.
   returned: success
   type: dict
-  sample: {undeclared: 6, gone: 2, differing: 3, matched: 4, left_out: 11, limits: 0}
+  sample: {undeclared: 9, gone: 2, differing: 4, matched: 8, unchecked: 0, left_out: 10, limits: 0}
 observation_kind:
   description: Always V(monitoring). By it the callback knows what to keep.
   returned: success

@@ -138,29 +138,34 @@ by_account:
   description: Account to the number of its rows.
   returned: success
   type: dict
-  sample: {}
+  sample: {alice: 10}
 unread:
   description: What may tell of a runtime and could not be looked at, and why.
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - {account: bob, path: /home/bob/composer.lock, why: is not a regular file}
+    - {account: bob, path: /home/bob/linked/composer.lock, why: "is a second name of another's file"}
+    - {account: bob, path: /home/bob/requirements.txt, why: is a symbolic link}
 limits:
   description: Bounds that were reached, parts that broke off, and what was therefore not looked at. Empty when all was.
   returned: success
   type: list
   elements: str
-  sample: []
+  sample:
+    - "files called package.json of bob: 400 more than the 100 told"
 files_passed:
   description: How many files and directories the search passed.
   returned: success
   type: int
-  sample: 0
+  sample: 48
 counts:
   description: Numbers of rows by ecosystem, in all, and of locks older than a year. The ledger keeps these.
   returned: success
   type: dict
-  sample: {}
+  sample: {ecosystem_containers: 2, ecosystem_composer: 1, ecosystem_node: 2, ecosystem_python: 2, ecosystem_ruby: 1,
+           ecosystem_php_fpm: 1, ecosystem_cron: 1, runtimes: 10, old_locks: 1, unread: 0, limits: 0}
 observation_kind:
   description: Always V(user_runtimes). By it the callback knows what to keep.
   returned: success
