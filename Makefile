@@ -38,7 +38,7 @@ demo: setup ## Audit, clean up and report on three demo hosts, from scratch
 	@$(PYTHON) tools/demo.py $(ARGS)
 
 test: setup ## All checks: lint types sanity unit integration molecule
-	@$(PYTHON) tools/stages.py $(STAGES)
+	@$(PYTHON) tools/stages.py +sanity lint types unit =integration molecule
 
 lint: setup ## ruff, yamllint, shellcheck, ansible-lint, changelog, docs, tests' imports
 	@$(PYTHON) tools/lint.py $(ARGS)

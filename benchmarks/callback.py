@@ -48,7 +48,7 @@ SIZES = (
 )
 
 
-def playbook(commands: bool) -> list[dict[str, Any]]:
+def playbook(*, commands: bool = False) -> list[dict[str, Any]]:
     """The tasks, every other one a debug."""
     tasks: list[dict[str, Any]] = []
     for number in range(TASKS):
@@ -77,7 +77,7 @@ def measured(size: Size, rounds: int | None, say: Callable[[str], None]) -> dict
     with Stage(peers.environment("bench-ara")) as stage:
         names = {f"host{number:03d}": {"ansible_connection": "local"} for number in range(size.hosts)}
         inventory = stage.write("hosts.json", {"all": {"hosts": names}})
-        work = stage.write("work.json", playbook(size.commands))
+        work = stage.write("work.json", playbook(commands=size.commands))
         ledger = stage.work / "ledger.sqlite3"
         ours = {"ANSIBLE_CALLBACKS_ENABLED": OURS, "INFOGERANCE_PERIMETER_LEDGER": str(ledger)}
         plugins = subprocess.run(

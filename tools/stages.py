@@ -5,25 +5,35 @@
 
     python tools/stages.py TARGET ...
 
+A target with a plus before it (+sanity) runs beside those that follow, up to the next with an equals sign before it
+(=integration), which waits for it and has the machine for itself. What it says is shown when it has ended.
+
 A failed stage does not hide the next one's verdict: all are run. The exit code is 0
 only if all passed. The closing lines of pytest come last, where a reader looks.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
+import threading
 import time
+from typing import TextIO
 
 import tree
 
 CLOSING = re.compile(r"^=*\s*(\d+ (passed|failed|error|errors|skipped|deselected|xfailed)\b.* in [\d.]+s.*?)\s*=*$")
 
 
-def run(target: str) -> tuple[int, float, list[str]]:
-    """One stage: its exit code, its seconds, and pytest's closing lines."""
-    print("\n--- make %s" % target, flush=True)
+Result = tuple[int, float, list[str]]
+
+
+def run(target: str, output: TextIO | None = None) -> Result:
+    """One stage: its exit code, its seconds, and pytest's closing lines. output: where it says what it has to say."""
+    output = output or sys.stdout
+    print("\n--- make %s" % target, file=output, flush=True)
     started = time.monotonic()
     closing: list[str] = []
     with subprocess.Popen(
@@ -36,16 +46,60 @@ def run(target: str) -> tuple[int, float, list[str]]:
         errors="replace",
     ) as process:
         for line in process.stdout or ():
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            output.write(line)
+            output.flush()
             if CLOSING.match(line.strip()):
                 closing.append(line.strip())
     return process.returncode, time.monotonic() - started, closing
 
 
+class Aside:
+    """A stage that runs beside others."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._said = io.StringIO()
+        self._result: Result | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._result = run(self.target, self._said)
+
+    def end(self) -> Result:
+        """Wait for it, and show what it said."""
+        self._thread.join()
+        sys.stdout.write(self._said.getvalue())
+        sys.stdout.flush()
+        # A thread that was broken off has no result: that is no success.
+        return self._result or (1, 0.0, [])
+
+
+def run_all(targets: list[str]) -> dict[str, Result]:
+    """Each target's result, in the order of their ends."""
+    aside: list[Aside] = []
+    results: dict[str, Result] = {}
+
+    def end() -> None:
+        for one in aside:
+            results[one.target] = one.end()
+        aside.clear()
+
+    for word in targets:
+        target = word.lstrip("+=")
+        if word.startswith("+"):
+            aside.append(Aside(target))
+            continue
+        if word.startswith("="):
+            end()
+        results[target] = run(target)
+    end()
+    return results
+
+
 def main(targets: list[str]) -> int:
     started = time.monotonic()
-    results = {target: run(target) for target in targets}
+    results = run_all(targets)
     print("\n--- summary")
     for target, (code, seconds, _closing) in results.items():
         print("%-12s %-6s %6.0f s" % (target, "ok" if code == 0 else "FAILED", seconds))

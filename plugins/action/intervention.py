@@ -154,7 +154,7 @@ class ActionModule(ActionBase):
             raise ValueError("no_log hides a task's result from the callback, so nothing would be added")
         client = said.get("client")
         known = inventory.known_clients(variables)
-        # Some other play of this run may be on that client's hosts, so only a name that is no client's is wrong for sure.
+        # Another play of this run may be on that client's hosts: only a name that is no client's is wrong for sure.
         if client is not None and client not in known:
             raise ValueError(
                 f"client: {client!r} is not in the inventory (known: {', '.join(sorted(known)) or 'none'}), so what is "

@@ -168,6 +168,26 @@ def test_a_failed_stage_fails_the_whole_and_hides_no_other(
     assert stages.main(["good"]) == 0
 
 
+def test_a_stage_that_runs_beside_others_is_waited_for_and_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Makefile").write_text(
+        ".PHONY: slow quick alone\n"
+        "slow:\n\t@while [ ! -e quick ]; do sleep 0.05; done; touch slow; echo '1 failed in 0.10s'; exit 1\n"
+        "quick:\n\t@touch quick\n"
+        "alone:\n\t@test -e slow; echo '2 passed in 0.20s'\n",
+        encoding="ascii",
+    )
+    monkeypatch.setattr(tree, "ROOT", tmp_path)
+    assert stages.main(["+slow", "quick", "=alone"]) == 1
+    summary = capsys.readouterr().out.split("summary")[1]
+    assert "alone        ok" in summary
+    assert "slow         FAILED" in summary
+    assert "1 failed in 0.10s" in summary
+    # Nobody waits for it but the end.
+    assert stages.main(["+slow", "quick"]) == 1
+
+
 def test_a_molecule_run_that_met_no_host_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "extensions" / "molecule" / "default").mkdir(parents=True)
     (tmp_path / "extensions" / "molecule" / "default" / "molecule.yml").write_text("---\n", encoding="ascii")

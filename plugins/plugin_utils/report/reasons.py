@@ -34,7 +34,7 @@ _FIELDS = {
 }  # fmt: skip
 _VALUES = {
     "none": "aucun(e)", "unknown": "inconnu", "every one": "toutes", "true": "oui", "false": "non", "active": "actif",
-    "failed": "en échec", "inactive": "inactif", "running": "en cours d’exécution", "stopped": "arrêté",
+    "failed": "en échec", "inactive": "inactif", "running": "en cours d'exécution", "stopped": "arrêté",
 }  # fmt: skip
 _SINCE = re.compile(r"(.+), disabled since (\d{4}-\d\d-\d\d)\Z")
 

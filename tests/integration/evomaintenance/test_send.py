@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,7 +130,7 @@ def send(ground: Playground, target: Any) -> sending.Sent:
 
 def table(postgres: Postgres, kind: str) -> str:
     """A new database with that table; its name."""
-    name = f"evo_{kind}_{id(object())}"
+    name = f"evo_{kind}_{uuid.uuid4().hex[:12]}"
     postgres.sql(f"CREATE DATABASE {name} TEMPLATE template0")
     postgres.sql(f"CREATE TABLE evomaint ({TYPES[kind]})", name)
     postgres.sql("GRANT INSERT ON evomaint TO inserter, looker; GRANT SELECT ON evomaint TO looker", name)

@@ -55,6 +55,7 @@ def project() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.soak
 def test_the_scenario_runs_from_an_empty_directory(module_hosts: Any, project: Path) -> None:
     # A host of the lab, only for the image that it runs.
     host = module_hosts("image")

@@ -108,7 +108,7 @@ def test_a_mail_says_what_happened_in_the_readers_language(
     assert removed["Subject"] == "[infogerance] Accès fermés – acme, globex"
     assert removed["Auto-Submitted"] == "auto-generated"
     text = removed.get_content()
-    assert "web1: Compte SSH évé" in text
+    assert "web1\u00a0: Compte SSH évé" in text
     assert run in text
     assert emergency["Bcc"] is None
     assert "Raison: panne électrique Bcc: x@example.org" in emergency.get_content()

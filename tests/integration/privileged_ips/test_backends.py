@@ -356,7 +356,7 @@ def scenario(request: pytest.FixtureRequest, server: Host) -> Scenario:
     return made
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(2)
 def test_a_list_is_converged_drift_is_mended_and_what_is_ours_goes(scenario: Scenario, server: Host, ips: Any) -> None:
     host, sinks = server, [scenario.sink]
     rows = [FIRST, SECOND, *([SIX] if scenario.six else [])]
@@ -400,7 +400,7 @@ def test_a_list_is_converged_drift_is_mended_and_what_is_ours_goes(scenario: Sce
         assert scenario.foreign in words(scenario.file(host) + scenario.live(host))
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(2)
 def test_a_reload_that_fails_leaves_the_old_state_live_and_the_old_file(
     scenario: Scenario, server: Host, ips: Any
 ) -> None:

@@ -38,7 +38,7 @@ def _sane(host):
 
 
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.sample(4)
+@pytest.mark.sample(2)
 def test_a_run_killed_while_it_takes_an_account_away_is_finished_by_the_next(
     host, reconcile, killed, deploy, account, keys, point
 ):

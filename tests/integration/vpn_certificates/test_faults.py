@@ -29,7 +29,7 @@ def _kill_at(vpn, point: str, declared: list, **more):
         "crl:index-written", "crl:list-written", "crl:installed", "sessions:cut", "write:unlinked",
     ],
 )  # fmt: skip
-@pytest.mark.sample(3)
+@pytest.mark.sample(2)
 def test_a_killed_run_leaves_a_working_server_and_the_next_run_finishes(make_vpn, point):
     vpn = make_vpn("alice", "carol")
     _easy(vpn)
@@ -178,7 +178,7 @@ def test_a_disk_that_fills_up_between_index_and_list_leaves_the_old_list_and_is_
         ("ln -sf /etc/passwd {t}/index.txt", ("index.txt", "symbolic link")),
     ],
 )
-@pytest.mark.sample(4)
+@pytest.mark.sample(2)
 def test_damaged_files_stop_the_run_before_any_change(make_vpn, damage, words):
     vpn = make_vpn("alice", "carol", start=False)
     vpn.host.run(damage.format(t=vpn.authority.target))
