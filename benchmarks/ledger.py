@@ -1,12 +1,17 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What recording costs a run, beside no recorder and ARA, and what a million interventions cost the reader."""
+"""What recording costs a run, beside no recorder and ARA, and what a million interventions cost the reader.
+
+All of it takes an hour or more. LEDGER_PARTS (comma-separated) takes some: million, 100-debug, 200-debug, 100-command,
+200-command, outages.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -44,7 +49,12 @@ def playbook(kind: str) -> list[dict[str, Any]]:
 
 def measure(rounds: int | None, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
     """Yield the measurements: the million first, because it needs no quiet machine for minutes."""
-    yield readers(rounds or 5, say)
+    known = ["million", *(f"{hosts}-{kind}" for hosts, kind, _rounds in CONTESTS), "outages"]
+    wanted = [name.strip() for name in os.environ.get("LEDGER_PARTS", ",".join(known)).split(",")]
+    if unknown := [name for name in wanted if name not in known]:
+        raise SystemExit(f"LEDGER_PARTS: no such part: {', '.join(unknown)}; there are: {', '.join(known)}")
+    if "million" in wanted:
+        yield readers(rounds or 5, say)
     with Stage(peers.environment("bench-ara")) as stage:
         plugins = subprocess.run(
             [str(stage.binaries / "python"), "-m", "ara.setup.callback_plugins"],
@@ -54,8 +64,11 @@ def measure(rounds: int | None, say: Callable[[str], None]) -> Iterator[dict[str
         ).stdout.strip()
         versions = {"ara": peers.release(stage.binaries, "ara")}
         for hosts, kind, own_rounds in CONTESTS:
+            if f"{hosts}-{kind}" not in wanted:
+                continue
             yield overhead(stage, plugins, versions, hosts, kind, rounds or own_rounds, say)
-        yield outages(stage, rounds or 5, say)
+        if "outages" in wanted:
+            yield outages(stage, rounds or 5, say)
 
 
 def outages(stage: Stage, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
