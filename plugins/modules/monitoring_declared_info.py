@@ -54,7 +54,7 @@ options:
     type: bool
     default: false
   max_seconds:
-    description: Seconds that reading files may take.
+    description: Seconds that the look may take. What was not looked at by then is told.
     type: int
     default: 60
 seealso:
@@ -241,11 +241,7 @@ def main():
         reader = Reader(Bounds(time.monotonic() + params["max_seconds"]))
     except OSError as error:
         module.fail_json(msg="the account files can't be read: %s" % error)
-    notes: list = []
-    reader.tell = notes.append
-    found, unseen, blind = observe(reader)
-    limits = unseen + [row["limit"] for row in notes if "limit" in row]
-    limits += ["%(path)s: %(why)s" % row["unread"] for row in notes if "unread" in row]
+    found, limits, blind = observe(reader)
     made = compare(wanted, found, kept, loopback=params["loopback"], blind=blind)
     module.exit_json(**result_of(made, limits))
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.json_files import loaded, text_of
+from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.apart import Tell, run_apart
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.reading import Reader
 
-from .item import Item
+from .item import KINDS, Item
 from .vhosts import vhosts
 
 __all__ = ["observe", "sockets_of", "units_of"]
@@ -30,45 +32,69 @@ _LISTEN = re.compile(r"Listen=.*:(\d{1,5}) \((Stream|Datagram)\)")
 
 
 def observe(reader: Reader) -> tuple[list[Item], list[str], set[str]]:
-    """(what is there, sentences on what could not be looked at, kinds of which something could not be)."""
-    unseen: list[str] = []
-    blind: set[str] = set()
+    """(what is there, sentences on what could not be looked at, kinds of which something could not be).
+
+    In a process of its own: who runs a program can make a look at its command line hang for ever.
+    """
     found: list[Item] = []
+    limits: list[str] = []
+    blind = set(KINDS)
+    for row in run_apart({"the look": lambda tell: _look(reader, tell)}, reader.bounds.ends):
+        if "item" in row:
+            facts = row["item"]
+            found.append(Item(**{**facts, "addresses": tuple(facts["addresses"]), "ports": tuple(facts["ports"])}))
+        elif "whole" in row:
+            blind.discard(row["whole"])
+        else:
+            limits.append(row["limit"] if "limit" in row else "%(path)s: %(why)s" % row["unread"])
+    return found, limits, blind
+
+
+def _look(reader: Reader, tell: Tell) -> None:
+    """Tell what is there, and of each kind that all of it was looked at."""
+    notes = _Notes(tell)
+    reader.tell = notes
     sockets: dict[tuple[str, int], str] = {}
     if os.path.isdir("/run/systemd/system"):
-        text = _units(unseen)
-        if unseen:
-            blind.update(("unit", "timer"))
-        found += units_of(text)
-        found += _user_units(reader)
+        text = _units(notes)
+        listed = not notes.limits
         sockets = sockets_of(text)
+        notes.found(units_of(text), "timer", listed)
+        notes.found(_user_units(reader), "unit", listed)
     else:
-        unseen.append("systemd does not run here: there are no units")
-    found += _ports(reader, sockets)
-    known = len(unseen)
-    heard = _Ear(reader)
-    found += _containers(reader, unseen)
-    if len(unseen) > known or heard.limits:
-        blind.add("container")
-    heard = _Ear(reader)
-    found += vhosts(reader)
-    if heard.limits or heard.unread:
-        blind.add("vhost")
-    return found, unseen, blind
+        notes.limit("systemd does not run here: there are no units")
+        notes.found((), "timer")
+        notes.found((), "unit")
+    notes.found(_ports(reader, sockets), "port")
+    notes.limits = 0
+    containers = _containers(reader, notes)
+    notes.found(containers, "container", not notes.limits)
+    notes.limits = notes.unread = 0
+    sites = vhosts(reader)
+    # A file that could not be read may name any of them.
+    notes.found(sites, "vhost", not notes.limits and not notes.unread)
 
 
-class _Ear:
-    """Counts what a reader tells from now on."""
+class _Notes:
+    """Hands over what is found, and counts what could not be looked at."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, tell: Tell) -> None:
         self.limits = self.unread = 0
-        self._tell = reader.tell
-        reader.tell = self
+        self._tell = tell
 
     def __call__(self, row: dict[str, Any]) -> None:
         self.limits += "limit" in row
         self.unread += "unread" in row
         self._tell(row)
+
+    def limit(self, text: str) -> None:
+        self({"limit": text})
+
+    def found(self, items: Iterable[Item], kind: str, whole: bool = True) -> None:
+        for item in items:
+            self._tell({"item": asdict(item)})
+        if whole:
+            self._tell({"whole": kind})
 
 
 def _ports(reader: Reader, sockets: Mapping[tuple[str, int], str]) -> Iterator[Item]:
@@ -119,10 +145,10 @@ def _first_ephemeral() -> int:
         return 32768
 
 
-def _units(unseen: list[str]) -> str:
+def _units(notes: _Notes) -> str:
     names = "Id,ActiveState,SubState,Type,User,Unit,Triggers,ExecStart,Listen"
     command = ["systemctl", "show", "--no-pager", "--property=" + names, *_KINDS_OF_UNITS]
-    return _said_by(command, unseen, "systemd's units")
+    return _said_by(command, notes, "systemd's units")
 
 
 def units_of(text: str) -> list[Item]:
@@ -185,7 +211,7 @@ def _user_units(reader: Reader) -> list[Item]:
     return list(found.values())
 
 
-def _containers(reader: Reader, unseen: list[str]) -> list[Item]:
+def _containers(reader: Reader, notes: _Notes) -> list[Item]:
     found: list[Item] = []
     for process in reader.processes.processes.values():
         if process.comm != "conmon":
@@ -203,7 +229,7 @@ def _containers(reader: Reader, unseen: list[str]) -> list[Item]:
             )
     if os.path.exists("/run/docker.sock") and os.access("/usr/bin/docker", os.X_OK):
         form = "{{.Names}}\t{{.Image}}"
-        for line in _said_by(["docker", "ps", "--format", form], unseen, "Docker's containers").split("\n"):
+        for line in _said_by(["docker", "ps", "--format", form], notes, "Docker's containers").split("\n"):
             name, _tab, image = line.partition("\t")
             if name:
                 found.append(Item("container", name.split(",")[0], user="root", image=image or None, state="running"))
@@ -225,7 +251,7 @@ def _image(reader: Reader, uid: int, ident: str, bundle: str) -> str | None:
     return None
 
 
-def _said_by(command: list[str], unseen: list[str], what: str) -> str:
+def _said_by(command: list[str], notes: _Notes, what: str) -> str:
     """What a program of the system says; empty, and told, where it fails or does not end."""
     try:
         done = subprocess.run(
@@ -237,8 +263,8 @@ def _said_by(command: list[str], unseen: list[str], what: str) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        unseen.append("%s could not be listed: %s" % (what, type(error).__name__))
+        notes.limit("%s could not be listed: %s" % (what, type(error).__name__))
         return ""
     if done.returncode:
-        unseen.append("%s could not be listed: %s ended with %d" % (what, command[0], done.returncode))
+        notes.limit("%s could not be listed: %s ended with %d" % (what, command[0], done.returncode))
     return done.stdout.decode("utf-8", "surrogateescape")

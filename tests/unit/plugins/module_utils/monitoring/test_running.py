@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from types import SimpleNamespace
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.running import _containers
+from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.running import (
+    _containers,
+    _Notes,
+    observe,
+)
 from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.vhosts import vhosts
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.process_table import Process
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.reading import Bounds, Reader
@@ -33,7 +39,44 @@ def test_nothing_is_read_once_the_time_is_over() -> None:
     reader = Late(Bounds(time.monotonic() - 1))
     told: list[dict[str, Any]] = []
     reader.tell = told.append
-    _containers(reader, [])
+    _containers(reader, _Notes(told.append))
     vhosts(reader)
     assert reader.looked == 0
     assert [row["limit"].split(":")[0] for row in told] == ["containers", "vhosts"]
+
+
+class Stuck(Reader):
+    """The look at what runs never ends: whose program it is decides when its command line can be read."""
+
+    @property
+    def processes(self) -> Any:
+        time.sleep(60)
+
+
+class Broken(Reader):
+    """Something that nobody has thought of."""
+
+    @property
+    def processes(self) -> Any:
+        raise ValueError("no such thing")
+
+
+def test_a_look_that_hangs_or_breaks_ends_in_time_and_says_of_what_nobody_knows() -> None:
+    for kind, said in ((Stuck, "did not end in time"), (Broken, "broke off: ValueError")):
+        began = time.monotonic()
+        _found, limits, blind = observe(kind(Bounds(time.monotonic() + 1)))
+        assert time.monotonic() - began < 20
+        assert {"port", "container", "vhost"} <= blind
+        assert any(said in text for text in limits), limits
+
+
+def test_what_is_there_comes_whole_out_of_its_own_process() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        number = listening.getsockname()[1]
+        found, _limits, blind = observe(Reader(Bounds(time.monotonic() + 60)))
+    assert "port" not in blind
+    (item,) = [item for item in found if item.name == f"tcp/{number}"]
+    assert (item.addresses, item.port, item.quiet) == (("127.0.0.1",), number, False)
+    assert item.program == os.path.basename(os.path.realpath("/proc/self/exe"))
