@@ -88,8 +88,10 @@ class ContractException:
                 return f"is not for host {host}"
             if self.host_groups and not _any(self.host_groups, groups):
                 return f"is not for the groups of host {host}"
-        if self.third_parties and (third_party is None or not _any(self.third_parties, [third_party])):
-            return "is not for this third party"
+        if self.third_parties and third_party is None:
+            return f"is for {', '.join(self.third_parties)}, and no third party is named"
+        if self.third_parties and third_party is not None and not _any(self.third_parties, [third_party]):
+            return f"is for {', '.join(self.third_parties)}, not for the third party that is named"
         return None
 
 

@@ -44,6 +44,9 @@ def test_an_agreed_direct_contact_is_in_contract_for_that_third_party_and_that_t
     assert (passed.passed, passed.contract, passed.exception) == (True, "in", "letter of 12 May")
     for other in ("south", "nort", None):
         assert not verdict(declared, other).passed
+    # Who mistypes the name, or forgets it, is told.
+    assert verdict(declared, "nort").checks[0].detail == "is for north, not for the third party that is named"
+    assert verdict(declared, None).checks[0].detail == "is for north, and no third party is named"
     assert not verdict(declared, "north", "migration").passed
     over = terms({**PARTY, "direct_contact": {**DIRECT, "valid_until": "2026-11-24"}})
     assert not verdict(over, "north").passed
