@@ -21,8 +21,10 @@ from .item import Item
 __all__ = ["apache_hosts", "nginx_hosts", "nginx_tokens", "vhosts"]
 
 _TOKEN = re.compile(r"#[^\n]*|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[{};]|(?:[^\s{};\"'\\]|\\.)+", re.DOTALL)
-_MOST_FILES = 500
-_MOST_NAMES = 2000
+_MOST_FILES = 5000
+_MOST_DEPTH = 8
+
+_LATE = "vhosts: max_seconds was reached: not all files were read"
 
 #: One server block: names, ports, whether it speaks TLS, and the file.
 Block = tuple[list[str], list[int], bool, str]
@@ -34,12 +36,13 @@ def vhosts(reader: Reader) -> list[Item]:
     found: list[Item] = []
     nginx = _nginx_files(reader, "/etc/nginx/nginx.conf", 0, [_MOST_FILES])
     found += _items("nginx", nginx_hosts(nginx), "nginx" in programs)
-    sites = reader.files("/etc/apache2/sites-enabled", ending=".conf") if not reader.over else ()
-    blocks = [block for seen in sites for block in apache_hosts(seen.text, seen.path)]
-    found += _items("apache", blocks, "apache2" in programs)
-    if len(found) > _MOST_NAMES:
-        reader.limit("vhosts: %d names: the first %d are told" % (len(found), _MOST_NAMES))
-    return found[:_MOST_NAMES]
+    blocks: list[Block] = []
+    for seen in reader.files("/etc/apache2/sites-enabled", ending=".conf") if not reader.over else ():
+        blocks += apache_hosts(seen.text, seen.path)
+        if reader.over:
+            reader.limit(_LATE)
+            break
+    return found + _items("apache", blocks, "apache2" in programs)
 
 
 def _items(server: str, blocks: Iterable[Block], running: bool) -> list[Item]:
@@ -67,10 +70,15 @@ def nginx_tokens(text: str) -> Iterator[str]:
 def _nginx_files(reader: Reader, path: str, depth: int, left: list[int]) -> Iterator[tuple[str, str]]:
     """(word, file) of a file with what it includes put in."""
     if reader.over:
-        reader.limit("vhosts: max_seconds was reached: not all files were read")
+        reader.limit(_LATE)
         return
     left[0] -= 1
-    seen = reader.look(path) if left[0] >= 0 and depth < 8 else None
+    if left[0] < 0 or depth >= _MOST_DEPTH:
+        reader.limit(
+            "vhosts: of nginx %d files are read, included over %d levels: not all were" % (_MOST_FILES, _MOST_DEPTH)
+        )
+        return
+    seen = reader.look(path)
     if seen is None:
         return
     words: list[str] = []

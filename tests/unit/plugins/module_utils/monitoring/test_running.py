@@ -80,3 +80,43 @@ def test_what_is_there_comes_whole_out_of_its_own_process() -> None:
     (item,) = [item for item in found if item.name == f"tcp/{number}"]
     assert (item.addresses, item.port, item.quiet) == (("127.0.0.1",), number, False)
     assert item.program == os.path.basename(os.path.realpath("/proc/self/exe"))
+
+
+class Sites(Reader):
+    """nginx with a file a site, or one that includes itself."""
+
+    text = "http { include /etc/nginx/sites-enabled/*; }"
+    many = 0
+
+    @property
+    def processes(self) -> Any:
+        return SimpleNamespace(processes={})
+
+    def names(self, folder: str, *_arguments: Any, **_named: Any) -> list[str]:
+        return [str(number) for number in range(self.many)] if folder == "/etc/nginx/sites-enabled" else []
+
+    def look(self, path: str, *_arguments: Any, **_named: Any) -> Any:
+        name = os.path.basename(path)
+        text = self.text if name == "nginx.conf" else "server { server_name site-%s.example.org; }" % name
+        return SimpleNamespace(text=text, path=path)
+
+
+def test_a_server_of_many_sites_is_read_and_what_is_not_read_is_told() -> None:
+    told: list[dict[str, Any]] = []
+    reader = Sites(Bounds(time.monotonic() + 60))
+    reader.tell = told.append
+    reader.many = 2500
+    assert len(vhosts(reader)) == 2500
+    assert told == []
+    reader.many = 6000
+    assert len(vhosts(reader)) < 6000
+    assert [row["limit"].split(":")[0] for row in told] == ["vhosts"]
+
+
+def test_a_file_that_includes_itself_is_told() -> None:
+    told: list[dict[str, Any]] = []
+    reader = Sites(Bounds(time.monotonic() + 60))
+    reader.tell = told.append
+    reader.text = "include nginx.conf;"
+    assert vhosts(reader) == []
+    assert len(told) == 1
