@@ -204,7 +204,7 @@ def result_of(made, limits):
         "differences": differences,
         "limits": limits,
         "counts": {
-            "undeclared": len(undeclared),
+            "undeclared": len(made.undeclared),
             "gone": len(gone),
             "differing": len(differing),
             "matched": len(made.matched),

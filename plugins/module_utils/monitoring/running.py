@@ -17,6 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.json_files import loaded, text_of
+from ansible_collections.infogerance.perimeter.plugins.module_utils.user_runtimes.user_space import PLACES
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.apart import Tell, run_apart
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.reading import Reader
 
@@ -126,7 +127,8 @@ def _ports(reader: Reader, sockets: Mapping[tuple[str, int], str]) -> Iterator[I
 def _is_person(reader: Reader, uid: int) -> bool:
     account = reader.by_uid.get(uid)
     if account is not None:
-        return reader.database.is_person(account)
+        # Applications have their homes there, whatever their number; www-data runs what clients put online.
+        return reader.database.is_person(account) or (account.home + "/").startswith(PLACES)
     # systemd gives its services numbers of their own from here on; a directory's people have others.
     return uid >= reader.database.uid_min and not 61184 <= uid <= 65534
 

@@ -11,8 +11,11 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.running import (
     _containers,
+    _is_person,
     _Notes,
     observe,
 )
@@ -80,6 +83,24 @@ def test_what_is_there_comes_whole_out_of_its_own_process() -> None:
     (item,) = [item for item in found if item.name == f"tcp/{number}"]
     assert (item.addresses, item.port, item.quiet) == (("127.0.0.1",), number, False)
     assert item.program == os.path.basename(os.path.realpath("/proc/self/exe"))
+
+
+@pytest.mark.parametrize(
+    ("home", "uid", "person"),
+    [
+        ("/home/alice", 1000, True),
+        ("/srv/shop", 998, True),
+        ("/var/www", 33, True),
+        ("/var/lib/chrony", 110, False),
+        ("/root", 0, False),
+        (None, 200000, True),
+        (None, 61184, False),
+    ],
+)
+def test_what_clients_put_online_is_not_the_systems(home: str | None, uid: int, person: bool) -> None:
+    reader = Reader(Bounds(time.monotonic() + 60))
+    reader.by_uid = {} if home is None else {uid: SimpleNamespace(uid=uid, home=home)}  # type: ignore[dict-item]
+    assert _is_person(reader, uid) is person
 
 
 class Sites(Reader):
