@@ -72,7 +72,8 @@ def _runtime(row: Mapping[str, Any]) -> str:
         lock = ", no lock"
     running = ", running" if row["running"] else ""
     detail = f" ({row['detail']})" if row["detail"] else ""
-    return f"{row['account']}: {row['kind']} {row['what']}{version}{detail}{lock}{running}: {row['path']}"
+    account = row["account"] or "of nobody known"
+    return f"{account}: {row['kind']} {row['what']}{version}{detail}{lock}{running}: {row['path']}"
 
 
 def _more(rows: list[Any]) -> list[str]:
