@@ -51,7 +51,7 @@ options:
     type: int
     default: 12
   max_files:
-    description: How many files are passed, in all.
+    description: How many files are passed, in all. Half of it is shared out alike among the places to search.
     type: int
     default: 1000000
 seealso:

@@ -131,8 +131,12 @@ class UserSpace(Reader):
         """Each file with one of these names (or beginning with ``requirements``) below the places to search."""
         names = frozenset(wanted)
         walk = _Walk(self, "user space")
-        for root, uid in self.roots():
-            if walk.ended():
+        roots = list(self.roots())
+        # Half of the files is shared out alike: who has very many hides nobody else's.
+        share = self.bounds.max_files // 2 // len(roots)
+        for place, (root, uid) in enumerate(roots, 1):
+            if self.over:
+                self.limit("user space: max_seconds was reached: not all files were looked at")
                 break
             if not self.reachable(root):
                 continue
@@ -146,12 +150,16 @@ class UserSpace(Reader):
             except OSError as error:
                 self.unread(root, str(error.strerror or error), self.name_of(uid))
                 continue
+            kept = share * (len(roots) - place)
+            walk.left -= kept
+            walk.stopped = False
             for batch in walk.below_handle(handle, root, self.bounds.max_depth):
                 for entry in batch.files:
                     if entry.name in names or entry.name.startswith("requirements"):
                         found = self._marker(batch, entry)
                         if found is not None:
                             yield found
+            walk.left += kept
         self.files_seen = self.bounds.max_files - walk.left
 
     def _marker(self, batch: Batch, entry: os.DirEntry[str]) -> Marker | None:

@@ -116,6 +116,15 @@ def test_a_place_that_is_not_there_is_told_and_an_account_that_is_left_out_is_no
     assert result["runtimes"] == []
 
 
+def test_a_user_of_very_many_files_leaves_a_share_of_the_look_to_the_others(hostile: Host, ansible: Any) -> None:
+    hostile.run("id dave || useradd -m -d /home/d dave; install -o dave /home/carol/requirements.txt /home/d/")
+    code, result, output = ansible(hostile, MODULE, {"max_files": 5000, "ecosystems": ["python"]})
+    assert code == 0, output
+    assert {"carol", "dave"} <= set(result["by_account"])
+    assert any("max_files" in text for text in result["limits"])
+    assert result["files_passed"] <= 5000
+
+
 @pytest.mark.parametrize(("bound", "value"), [("max_files", 5000), ("max_depth", 1)])
 def test_a_bound_that_is_reached_is_told(hostile: Host, ansible: Any, bound: str, value: int) -> None:
     code, result, output = ansible(hostile, MODULE, {bound: value})
