@@ -46,8 +46,8 @@ OF_THE_LAB = [
 class Way:
     """One way. ``plant`` makes it, as root; the finding must have this kind, path and account.
 
-    ``entry`` must be a part of the finding's entry; a path of ``*`` fits every path. ``sees`` tells which peers see it: osquery's tables, lynis,
-    checks like evocheck's.
+    ``entry`` must be a part of the finding's entry; a path of ``*`` fits every path. ``osquery``: the table in
+    which a reader would see it; ``evocheck``: the check that told it when it was run.
     """
 
     name: str
@@ -193,7 +193,7 @@ ACCOUNTS = (
     Way(
         "a second root",
         "printf 'toor:x:0:0::/root:/bin/bash\\n' >> /etc/passwd; printf 'toor:*:::::::\\n' >> /etc/shadow",
-        "uid0_account", "/etc/passwd", "toor", osquery="users", evocheck="uid 0 twice",
+        "uid0_account", "/etc/passwd", "toor", osquery="users",
     ),
     Way(
         "a shared uid",
@@ -231,11 +231,11 @@ ACCOUNTS = (
     Way("subordinate uids that are real ones", "printf 'bob:0:65536\\n' >> /etc/subuid", "subordinate_uids",
         "/etc/subuid", "bob", "bob:0", "bob.leroy"),
     Way("shadow that everybody reads", "chmod 644 /etc/shadow", "account_file_mode", "/etc/shadow",
-        osquery="file", evocheck="modes of account files"),
+        osquery="file"),
     Way("a home that is another's", "useradd -m -s /bin/bash -p '*' eve; chown bob /home/eve", "foreign_home",
         "/home/eve", "eve"),
     Way("a home that everybody writes", "useradd -m -s /bin/bash -p '*' frank; chmod 777 /home/frank", "writable_home",
-        "/home/frank", "frank", evocheck="modes of homes"),
+        "/home/frank", "frank"),
     Way("a directory service", "sed -i 's/^passwd:.*/passwd: files systemd sss/' /etc/nsswitch.conf",
         "directory_accounts", "/etc/nsswitch.conf", None, "sss"),
 )  # fmt: skip
@@ -273,7 +273,7 @@ PRIVILEGE = (
         "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/run/docker.sock\")'; chmod 666 /run/docker.sock",
         "open_socket", "/run/docker.sock", osquery="file"),
     Way("a setuid shell in a home", "install -m 4755 /bin/sh /home/bob/.hidden", "setuid_file", "/home/bob/.hidden", "bob",
-        "", "bob.leroy", osquery="suid_bin", evocheck="setuid files"),
+        "", "bob.leroy", osquery="suid_bin"),
     Way("a setuid shell in /var/tmp", "mkdir -p /var/tmp/a/b; install -m 4755 /bin/sh /var/tmp/a/b/x", "setuid_file",
         "/var/tmp/a/b/x", osquery="suid_bin"),
     Way("a setgid program in a home", "install -m 2755 -g shadow /bin/cat /home/bob/cat", "setgid_file", "/home/bob/cat",
@@ -329,7 +329,8 @@ PERSISTENCE = (
     Way("a user's own unit",
         "install -d -o bob -g bob /home/bob/.config /home/bob/.config/systemd /home/bob/.config/systemd/user;"
         f" printf '{UNIT}' | install -o bob -g bob /dev/stdin /home/bob/.config/systemd/user/x.service",
-        "user_unit", "/home/bob/.config/systemd/user/x.service", "bob", "", "bob.leroy", osquery="systemd_units"),
+        "user_unit", "/home/bob/.config/systemd/user/x.service", "bob", "", "bob.leroy", osquery="systemd_units",
+        evocheck="IS_SYSTEMDUSERUNIT"),
     Way("linger", "mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/bob", "linger",
         "/var/lib/systemd/linger/bob", "bob", "", "bob.leroy"),
     Way("rc.local", put("/root/x", "/etc/rc.local", mode="755"), "rc_local", "/etc/rc.local", osquery="startup_items"),
@@ -420,8 +421,7 @@ NETWORK = (
 
 HBA = "/etc/postgresql/15/main/pg_hba.conf"
 SERVICES = (
-    Way("PostgreSQL from outside", put("host all bob 198.51.100.0/24 scram-sha-256", HBA), "postgres_hba", HBA, None, "bob",
-        evocheck="pg_hba"),
+    Way("PostgreSQL from outside", put("host all bob 198.51.100.0/24 scram-sha-256", HBA), "postgres_hba", HBA, None, "bob"),
     Way("PostgreSQL without a password", put("local all all trust", HBA), "postgres_hba", HBA, None, "local"),
     Way("a user of a web area", put("bob:$apr1$x$y", "/etc/nginx/.htpasswd"), "htpasswd_user", "/etc/nginx/.htpasswd", "bob",
         "", "bob.leroy"),
@@ -430,8 +430,7 @@ SERVICES = (
         "htpasswd_user", "/srv/users", "alice", "", "alice.martin"),
     Way("a user of FTP", put("bob:$1$x:1:1::/:/bin/false", "/etc/proftpd/ftpd.passwd"), "service_user",
         "/etc/proftpd/ftpd.passwd", "bob", "", "bob.leroy"),
-    Way("FTP for everybody", put("anonymous_enable=YES", "/etc/vsftpd.conf"), "ftp_anonymous", "/etc/vsftpd.conf",
-        evocheck="vsftpd"),
+    Way("FTP for everybody", put("anonymous_enable=YES", "/etc/vsftpd.conf"), "ftp_anonymous", "/etc/vsftpd.conf"),
     Way("FTP for accounts", put("local_enable=YES", "/etc/vsftpd.conf"), "ftp_accounts", "/etc/vsftpd.conf"),
     Way("a user of Samba", put("bob:1000:00:00:[U]:LCT-1:", "/etc/samba/smbpasswd"), "service_user",
         "/etc/samba/smbpasswd", "bob", "", "bob.leroy"),
@@ -441,7 +440,7 @@ SERVICES = (
     Way("an open rsync module", "printf '[all]\\npath = /\\n' > /etc/rsyncd.conf", "rsync_module", "/etc/rsyncd.conf", None,
         "all"),
     Way("Redis without a password", put("bind 0.0.0.0", "/etc/redis/redis.conf") + "; "
-        + put("protected-mode no", "/etc/redis/redis.conf"), "redis_open", "/etc/redis/redis.conf", evocheck="redis"),
+        + put("protected-mode no", "/etc/redis/redis.conf"), "redis_open", "/etc/redis/redis.conf"),
     Way("Redis whose user needs no password",
         put("bind 0.0.0.0", "/etc/valkey/valkey.conf") + "; " + put("protected-mode no", "/etc/valkey/valkey.conf") + "; "
         + put("user default on nopass ~* +@all", "/etc/valkey/valkey.conf"), "redis_open", "/etc/valkey/valkey.conf"),
