@@ -81,5 +81,5 @@ added:
   type: list
   elements: dict
   sample:
-    - {kind: maintenance, reference: MW-1234, third_party: datacentre-north}
+    - {third_party: datacentre-north, kind: maintenance, reference: MW-1234}
 """

@@ -307,9 +307,10 @@ def test_a_direct_contact_agreed_beforehand_opens_the_gate_for_that_third_party_
     (verdict,) = ground.interventions()[-1]["started"]["gate"]["clients"]
     assert (verdict["contract"], verdict["exception"]) == ("in", "letter of 12 May")
     # What the register says was announced goes into the ledger, once.
-    for added in (1, 1):
-        ground.run("infogerance.perimeter.third_parties", **environ)
-        assert len(ground.query("SELECT id FROM records WHERE kind = 'announcement'")) == added
+    for new in (True, False):
+        output = ground.run("infogerance.perimeter.third_parties", **environ)
+        assert ("north maintenance MW-1234" in output) is new
+        assert len(ground.query("SELECT id FROM records WHERE kind = 'announcement'")) == 1
     environ = agreed(ground, acme={"third_parties": [{**party, "kind": "datacentre"}]})
     said = " ".join(ground.run("infogerance.perimeter.third_parties", expect=2, **environ).split())
     assert "client 'acme': third party 'north': field 'kind' must be one of datacenter" in said
