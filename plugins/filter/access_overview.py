@@ -14,7 +14,7 @@ short_description: What the role access found on all hosts, as lines to read
 version_added: 0.1.0
 description:
   - One line of totals, then one for each host and kind with something to do or to tell, the worst first. Hosts where
-    all is as declared are only counted, and hosts without an answer are named.
+    all is as declared are only counted; hosts without an answer, and those that nothing is declared for, are named.
 author:
   - infogerance.perimeter contributors (@infogerance)
 positional: _input, hostvars
@@ -44,6 +44,10 @@ _value:
   elements: str
 """
 
+WITHOUT_LISTS = (
+    "Declare access_ssh_accounts, access_privileged_ips or access_vpn_certificates; the playbook "
+    "infogerance.perimeter.adopt writes lists from what the servers have."
+)
 APPLIED = "__access_applied_"
 PLANNED = "__access_planned"
 #: A fleet's list is for the eye; the results and the ledger hold it whole.
@@ -55,11 +59,13 @@ def access_overview(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, An
     names = list(hosts)
     rows: list[tuple[tuple[int, ...], str]] = []
     totals = {"obsolete": 0, "missing": 0, "refused": 0}
-    silent, well = [], 0
+    silent, bare, well = [], [], 0
     for name in names:
         results = _results(hostvars[name]) if name in hostvars else []
         if not results:
-            silent.append(name)
+            # The role skips a host that no list is declared for.
+            skipped = name in hostvars and hostvars[name].get(PLANNED, {}).get("skipped")
+            (bare if skipped else silent).append(name)
         before = len(rows)
         for result in results:
             left = result.get("left") or result["counts"]
@@ -80,13 +86,19 @@ def access_overview(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, An
                 rows.append((tuple(-count for count, _word in told), f"{name} {result['entry_point_kind']}: {said}"))
         well += bool(results) and len(rows) == before
     summed = f"{totals['obsolete']} obsolete and open, {totals['missing']} missing, {totals['refused']} refused"
-    lines = [f"{len(names)} hosts: {summed}; as declared: {well}, without an answer: {len(silent)}"]
+    undeclared = f", nothing declared: {len(bare)}" if bare else ""
+    lines = [f"{len(names)} hosts: {summed}; as declared: {well}{undeclared}, without an answer: {len(silent)}"]
     found = [text for _order, text in sorted(rows)]
     lines += found if len(found) <= MOST else [*found[:MOST], f"... and {len(found) - MOST} more"]
     if silent:
-        more = f" and {len(silent) - 10} more" if len(silent) > 10 else ""
-        lines.append(f"without an answer: {', '.join(silent[:10])}{more}")
+        lines.append(f"without an answer: {_some(silent)}")
+    if bare:
+        lines += [f"nothing declared: {_some(bare)}", WITHOUT_LISTS]
     return lines
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _results(variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
