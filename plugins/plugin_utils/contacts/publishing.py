@@ -33,6 +33,12 @@ class Published:
 def into_directory(folder: Path, files: Mapping[str, str], mode: int, *, pretend: bool = False) -> Published:
     """Write what differs. Raises PublishingError."""
     done = Published()
+    try:
+        # By the umask, not for its owner alone: the files' mode says who reads the page.
+        if not pretend:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PublishingError(f"{folder} cannot be made: {error.strerror or error}") from None
     for name, text in files.items():
         path = folder / name
         try:
@@ -59,7 +65,8 @@ def into_repository(
     push: also what an earlier run could not push. Raises PublishingError.
     """
     top = Path(_git(folder, "rev-parse", "--show-toplevel").strip()).resolve()
-    target = (top / below).resolve()
+    # Below what was named, which may be a folder inside the working tree.
+    target = (folder / below).resolve()
     if target != top and top not in target.parents:
         raise PublishingError(f"{below!r} leads out of the repository {top}")
     if ".git" in target.relative_to(top).parts:
