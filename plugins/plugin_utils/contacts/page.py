@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import UTC, date
@@ -119,8 +120,14 @@ def _means(voices: Voices, person: Person, by: str, *, alone: bool = False) -> d
     if not text:
         return cell("–")
     # Checked when it was declared: a link that a click follows.
-    link = {"phone": "tel:" + re.sub(r"[^+0-9]", "", text), "email": f"mailto:{text}", "url": text}[by]
+    link = {"phone": f"tel:{_dialled(text)}", "email": f"mailto:{text}", "url": text}[by]
     return cell(text, h=link, m=None if alone else [cell(voices.word(f"contact_{by}"))])
+
+
+def _dialled(phone: str) -> str:
+    # The zero in brackets is for callers inside the country only; it does not follow a country's code.
+    number = re.sub(r"\(\s*0\s*\)", "", phone) if phone.startswith("+") else phone
+    return re.sub(r"[^+0-9]", "", number)
 
 
 def _label(speaker: Speaker, case: Case) -> str:
@@ -159,7 +166,9 @@ def _reviewed(speaker: Speaker, procedure: Procedure) -> str:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", text)
+    slug = re.sub(r"[^A-Za-z0-9_]+", "-", text)
+    # The digest tells apart what differs only in letters that are left out.
+    return slug if slug == text else f"{slug}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def markdown(procedure: Procedure, today: date, language: str) -> str:
@@ -230,11 +239,13 @@ def _md_line(text: str) -> str:
 
 def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:
     """What changed between two published procedures, one line each, for the intervention's note."""
-    if old is None:
+    parts = ("contacts", "cases", "not_applicable")
+    # A file of that name may be somebody else's.
+    if old is None or not all(isinstance(old.get(part), dict) for part in parts):
         return ["first publication"]
     said = []
-    for part in ("contacts", "cases", "not_applicable"):
-        before, after = old.get(part) or {}, new[part]
+    for part in parts:
+        before, after = old[part], new[part]
         for verb, names in (
             ("added", sorted(set(after) - set(before))),
             ("removed", sorted(set(before) - set(after))),

@@ -322,6 +322,8 @@ def _not_applicable(fields: Mapping[str, Any]) -> dict[str, str]:
         where = f"not_applicable: entry {number}"
         given = plain.mapping(item, where, ("case", "reason"))
         name = plain.choice(given, "case", where, tuple(REQUIRED), None)
+        if name in found:
+            raise TermsError(f"{where}: case '{name}': field 'case' is used twice")
         found[name] = str(plain.text(given, "reason", where, required=True))
     return found
 

@@ -51,6 +51,8 @@ def parse(fields: Mapping[str, Any], where: str) -> Span:
     for name in names:
         if name not in DAYS:
             raise TermsError(f"{where}: field 'days' holds {name!r}; it may hold {', '.join(DAYS)}")
+    if fields.get("days") is not None and not names:
+        raise TermsError(f"{where}: field 'days' is empty: leave it out for every day")
     if ("from" in fields) != ("to" in fields):
         raise TermsError(f"{where}: fields 'from' and 'to' belong together")
     start, until = plain.clock(fields, "from", where), plain.clock(fields, "to", where)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -106,6 +107,7 @@ WRONG = [
     (lambda c: c["cases"][0]["windows"][0].update({"from": 480}), "window 1: field 'from' must be a time in quotes"),
     (lambda c: c["cases"][0]["windows"][0].pop("to"), "window 1: fields 'from' and 'to' belong together"),
     (lambda c: c["cases"][0]["windows"][0].update(days=["lundi"]), "window 1: field 'days' holds 'lundi'"),
+    (lambda c: c["cases"][0]["windows"][0].update(days=[]), "window 1: field 'days' is empty: leave it out for every day"),
     (lambda c: c["cases"][0]["windows"][0].update(steps=[]), "window 1: field 'steps' is missing or empty"),
     (lambda c: c["cases"][0].update(windows=[]), "case 'incident': field 'windows' is missing or empty"),
     (lambda c: c["cases"][0].update(always=False), "case 'incident': field 'always': this case may come at any hour"),
@@ -117,6 +119,10 @@ WRONG = [
     (lambda c: c["cases"].append({"case": "own", "side": "client", "windows": []}), "case 'own': field 'label'"),
     (lambda c: c.update(not_applicable=[{"case": "incident", "reason": "x"}]), "case 'incident' is declared, too"),
     (lambda c: c.update(not_applicable=[{"case": "emergency"}]), "not_applicable: entry 1: field 'reason' is missing"),
+    (
+        lambda c: c.update(not_applicable=[{"case": "emergency", "reason": each} for each in ("one", "two")]),
+        "not_applicable: entry 2: case 'emergency': field 'case' is used twice",
+    ),
 ]
 
 
@@ -190,6 +196,46 @@ def test_what_changed_is_told():
     assert page.differences(None, old) == ["first publication"]
     assert page.differences(old, old) == []
     assert page.differences(old, new.as_dict()) == ["contacts: changed jeanne", "review_days: 180 -> 90"]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [{}, {"contacts": [{"id": "jeanne"}]}, {"contacts": {}, "cases": ["incident"]}, {"contacts": "jeanne", "cases": {}}],
+)
+def test_a_file_of_that_name_that_is_no_procedure_is_no_earlier_publication(found):
+    assert page.differences(found, parse(procedure(), TODAY).as_dict()) == ["first publication"]
+
+
+@pytest.mark.parametrize(
+    ("written", "dialled"),
+    [
+        ("+33 (0)1 99 00 12 34", "+33199001234"),
+        ("+33 (0) 1-99.00.12.34", "+33199001234"),
+        ("(no plus) 01 99 00 12 34", None),
+        ("01 99 00 12 34", "0199001234"),
+        ("0(0)1 99 00 12 34", "00199001234"),
+    ],
+)
+def test_a_click_dials_the_number_that_a_person_would(written, dialled):
+    content = broken(lambda c: c["contacts"][0].update(phone=written))
+    if dialled is None:
+        with pytest.raises(TermsError, match="cannot be reached"):
+            parse(content, TODAY)
+        return
+    text = page.html(parse(content, TODAY), TODAY, Brand())
+    assert f'href="tel:{dialled}"' in text
+    assert written in text
+
+
+def test_no_two_cases_share_an_element_of_the_page():
+    content = procedure()
+    steps = [{"contact": "jeanne", "by": "phone"}]
+    for name in ("a b", "a-b", "\u5c0e\u5165", "\u505c\u96fb"):
+        label = {"fr": name, "en": name}
+        content["cases"].append({"case": name, "side": "client", "label": label, "windows": [{"steps": steps}]})
+    found = re.findall(r' id="([^"]*)"', page.html(parse(content, TODAY), TODAY, Brand()))
+    assert "case-incident-table" in found
+    assert sorted(found) == sorted(set(found))
 
 
 SPANS = st.lists(
