@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record, shared_url
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import reading, record, shared_url
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.configured import (
     configured_path,
     configured_shared,
@@ -29,6 +30,7 @@ _OPTIONS = {
     "client": {"type": "str"},
     "ledger": {"type": "path"},
 }
+_MOST_DAYS = 36500
 
 
 class ActionModule(ActionBase):
@@ -44,12 +46,16 @@ class ActionModule(ActionBase):
         ledger = Ledger(configured_path(options["ledger"]))
         if not ledger.path.exists():
             raise AnsibleActionFail(f"there is no ledger at {ledger.path}: has the callback recorded a run yet?")
+        client = (options["client"] or "").strip() or None
         since = record.stamp(datetime.now(UTC) - timedelta(days=options["days"]))
         try:
             shared = configured_shared()
             targets = [shared_url.parse(shared).target] if shared else []
             with ledger.reading() as connection:
-                samples = measuring.measure(connection, since, (options["client"] or "").strip() or None, targets)
+                if client is not None and client not in reading.clients(connection):
+                    # An empty file would take every series away, and every alarm with them.
+                    raise AnsibleActionFail(f"client: {client!r} is not in the ledger: is it spelt so?")
+                samples = measuring.measure(connection, since, client, targets)
         except LedgerError as error:
             raise AnsibleActionFail(str(error)) from None
         result.update(
@@ -79,14 +85,12 @@ class ActionModule(ActionBase):
 
 def _checked(options):
     """File mode and path, both checked before anything is read."""
-    try:
-        mode = int(options["mode"], 8)
-    except ValueError:
-        raise AnsibleActionFail(f"mode: {options['mode']!r} is no octal number such as 0644") from None
-    if not 0 <= mode <= 0o777:
-        raise AnsibleActionFail(f"mode: {options['mode']!r} is not between 0000 and 0777")
-    if options["days"] < 1:
-        raise AnsibleActionFail("days: must be at least 1")
+    if not re.fullmatch(r"0o?[0-7]{3}", options["mode"]):
+        # YAML reads 0644 without quotes as 420, which would be another mode.
+        raise AnsibleActionFail(f'mode: {options["mode"]!r} is no octal number in quotes such as "0644"')
+    mode = int(options["mode"], 8)
+    if not 1 <= options["days"] <= _MOST_DAYS:
+        raise AnsibleActionFail(f"days: must be from 1 to {_MOST_DAYS}")
     if options["otlp_timeout"] <= 0:
         raise AnsibleActionFail("otlp_timeout: must be more than 0 seconds")
     endpoint = options["otlp_endpoint"]

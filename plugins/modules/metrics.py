@@ -36,7 +36,7 @@ options:
       - The file is replaced in one step.
     type: path
   mode:
-    description: Mode of that file, octal. The collector's user must be able to read it.
+    description: Mode of that file, octal and in quotes. The collector's user must be able to read it.
     type: str
     default: "0644"
   otlp_endpoint:
@@ -57,7 +57,7 @@ options:
     type: int
     default: 90
   client:
-    description: Only this client's servers and runs.
+    description: Only this client's servers and runs. One that the ledger does not know is refused.
     type: str
   ledger:
     description: Path of the ledger. The default is what the callback's settings say.

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, infogerance.perimeter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gauges from the ledger: what stands on each server, what was last done for whom, what waits. Only reads."""
+"""Gauges from the ledger: what stands on each server, what was last done for whom, what waits. Only reads.
+
+A row that somebody spoilt is passed over, and the rest is told; `verify` names it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.alerts import rows
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import outbox
@@ -72,40 +76,63 @@ def measure(connection: sqlite3.Connection, since: str, client: str | None, targ
         for target in known | set(targets):
             found.append(Sample(OUTBOX, outbox.waiting(connection, target), {"target": target}))
     order = {gauge.name: number for number, gauge in enumerate(GAUGES)}
-    return sorted(found, key=lambda sample: (order[sample.gauge.name], sorted(sample.labels.items())))
+    # A file with the same series twice is refused as a whole. What a server says of itself for two kinds is one series
+    # for some gauges: the lower value, which is the worse one, stays.
+    once: dict[tuple[str, tuple[tuple[str, str], ...]], Sample] = {}
+    for sample in found:
+        series = (sample.gauge.name, tuple(sorted(sample.labels.items())))
+        if series not in once or sample.value < once[series].value:
+            once[series] = sample
+    return sorted(once.values(), key=lambda sample: (order[sample.gauge.name], sorted(sample.labels.items())))
 
 
 def _servers(connection: sqlite3.Connection, since: str, client: str | None) -> Iterator[Sample]:
     # SQLite gives the other columns of the row that has the maximum.
     newest = connection.execute(
         "SELECT host, body, max(at || printf('%020d', id)) FROM records WHERE kind = 'review' AND at >= ?"
-        " GROUP BY host, json_extract(body, '$.entry_point_kind')",
+        " AND json_valid(body) GROUP BY host, json_extract(body, '$.entry_point_kind')",
         (since,),
     )
     for host, text, mark in newest:
-        body = json.loads(text)
-        clients = [str(name) for name in body.get("clients") or []]
-        if client is not None and client not in clients:
+        body = _mapping(json.loads(text))
+        clients = _names(body.get("clients"))
+        moment = _moment(str(mark)[:-20])
+        if moment is None or (client is not None and client not in clients):
             continue
         whose = client if client is not None else ",".join(clients)
         labels = {"client": whose, "host": str(host), "kind": str(body.get("entry_point_kind"))}
-        yield Sample(LOOKED, seconds(str(mark)[:-20]), labels)
+        yield Sample(LOOKED, moment, labels)
         # Reviews of older releases have no such field; what they counted was the state before the run.
-        left = body.get("left") or body.get("counts") or {}
+        left = _mapping(body.get("left") or body.get("counts"))
         for state in STATES:
             if isinstance(left.get(state), int):
                 yield Sample(ENTRIES, left[state], {**labels, "state": state})
-        crl = body.get("crl") or {}
+        crl = _mapping(body.get("crl"))
         where = {"client": whose, "host": str(host)}
         readable = True
         if crl.get("expires"):
             # A server said so: a date that is none must not take every other server's figures along.
-            try:
-                yield Sample(CRL, seconds(str(crl["expires"])), where)
-            except (ValueError, OverflowError, OSError):
-                readable = False
+            expiry = _moment(str(crl["expires"]))
+            readable = expiry is not None
+            if expiry is not None:
+                yield Sample(CRL, expiry, where)
         if crl.get("state"):
             yield Sample(CRL_STATE, float(readable and crl["state"] in ("current", "expiring")), where)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _names(value: Any) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list) else []
+
+
+def _moment(stamp: str) -> float | None:
+    try:
+        return seconds(stamp)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _alerts(connection: sqlite3.Connection, client: str | None) -> Iterator[Sample]:
@@ -126,29 +153,40 @@ def _runs(connection: sqlite3.Connection, since: str, client: str | None) -> Ite
         "SELECT e.run_id, e.at, json_extract(e.body, '$.outcome') AS outcome,"
         " json_extract(s.body, '$.playbook') AS playbook"
         " FROM records e JOIN records s ON s.run_id = e.run_id AND s.kind = 'started'"
-        " WHERE e.kind IN ('ended', 'interrupted') AND e.at >= ? ORDER BY e.at DESC",
+        " WHERE e.kind IN ('ended', 'interrupted') AND e.at >= ? AND json_valid(e.body) AND json_valid(s.body)"
+        " ORDER BY e.at DESC",
         (since,),
     ).fetchall()
-    ran: dict[tuple[str, str], str] = {}
-    done: dict[tuple[str, str], str] = {}
+    ran: dict[tuple[str, str], float] = {}
+    done: dict[tuple[str, str], float] = {}
     for run_id, at, outcome, playbook in newest_first:
+        moment = _moment(str(at))
         # Work by hand has no playbook.
-        for name, well in _clients_of(connection, run_id).items() if playbook else ():
+        if not playbook or moment is None:
+            continue
+        for name, well in _clients_of(connection, run_id).items():
             if client in (None, name):
-                ran.setdefault((name, playbook), at)
+                ran.setdefault((name, str(playbook)), moment)
                 if well and outcome in ("ok", "failed", "unreachable"):
-                    done.setdefault((name, playbook), at)
+                    done.setdefault((name, str(playbook)), moment)
     for gauge, moments in ((RAN, ran), (SUCCEEDED, done)):
         for (name, playbook), at in moments.items():
-            yield Sample(gauge, seconds(at), {"client": name, "playbook": playbook})
+            yield Sample(gauge, at, {"client": name, "playbook": playbook})
 
 
 def _clients_of(connection: sqlite3.Connection, run_id: str) -> dict[str, bool]:
-    """Each client of a run, and whether all its hosts were reached and none failed."""
+    """Each client of a run, and whether all its hosts were reached and none failed; nothing of one that is spoilt."""
     found: dict[str, bool] = {}
-    for clients, verdict in connection.execute(
-        "SELECT clients, verdict FROM intervention_hosts WHERE run_id = ?", (run_id,)
-    ):
-        for name in json.loads(clients or "[]") or [""]:
-            found[str(name)] = found.get(str(name), True) and verdict not in (None, "failed", "unreachable")
+    try:
+        for clients, verdict in connection.execute(
+            "SELECT clients, verdict FROM intervention_hosts WHERE run_id = ?", (run_id,)
+        ):
+            for name in _names(json.loads(clients or "[]")) or [""]:
+                found[name] = found.get(name, True) and verdict not in (None, "failed", "unreachable")
+    except ValueError:
+        return {}
+    except sqlite3.OperationalError as error:
+        if "JSON" not in str(error):
+            raise
+        return {}
     return found

@@ -107,7 +107,10 @@ WRONG = [
     (lambda c: c["cases"][0]["windows"][0].update({"from": 480}), "window 1: field 'from' must be a time in quotes"),
     (lambda c: c["cases"][0]["windows"][0].pop("to"), "window 1: fields 'from' and 'to' belong together"),
     (lambda c: c["cases"][0]["windows"][0].update(days=["lundi"]), "window 1: field 'days' holds 'lundi'"),
-    (lambda c: c["cases"][0]["windows"][0].update(days=[]), "window 1: field 'days' is empty: leave it out for every day"),
+    (
+        lambda c: c["cases"][0]["windows"][0].update(days=[]),
+        "window 1: field 'days' is empty: leave it out for every day",
+    ),
     (lambda c: c["cases"][0]["windows"][0].update(steps=[]), "window 1: field 'steps' is missing or empty"),
     (lambda c: c["cases"][0].update(windows=[]), "case 'incident': field 'windows' is missing or empty"),
     (lambda c: c["cases"][0].update(always=False), "case 'incident': field 'always': this case may come at any hour"),
@@ -200,7 +203,12 @@ def test_what_changed_is_told():
 
 @pytest.mark.parametrize(
     "found",
-    [{}, {"contacts": [{"id": "jeanne"}]}, {"contacts": {}, "cases": ["incident"]}, {"contacts": "jeanne", "cases": {}}],
+    [
+        {},
+        {"contacts": [{"id": "jeanne"}]},
+        {"contacts": {}, "cases": ["incident"]},
+        {"contacts": "jeanne", "cases": {}},
+    ],
 )
 def test_a_file_of_that_name_that_is_no_procedure_is_no_earlier_publication(found):
     assert page.differences(found, parse(procedure(), TODAY).as_dict()) == ["first publication"]

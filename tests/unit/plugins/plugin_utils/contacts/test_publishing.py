@@ -61,7 +61,9 @@ def test_a_folder_inside_a_working_tree_gets_the_files_itself(tree: Path) -> Non
     assert publishing.into_repository(tree / "wiki", "acme", FILES, 0o644, "m", AUTHOR, push=False).commit is None
 
 
-@pytest.mark.parametrize(("below", "said"), [("../..", "leads out of"), ("/", "leads out of"), ("../.git", "own files")])
+@pytest.mark.parametrize(
+    ("below", "said"), [("../..", "leads out of"), ("/", "leads out of"), ("../.git", "own files")]
+)
 def test_no_file_goes_beside_the_working_tree_or_into_its_own_folder(tree: Path, below: str, said: str) -> None:
     (tree / "wiki").mkdir()
     with pytest.raises(publishing.PublishingError, match=said):

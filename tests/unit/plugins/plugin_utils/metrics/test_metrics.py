@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import Recorder
@@ -81,6 +84,65 @@ def test_what_one_server_says_spoils_no_other_servers_figures(tmp_path: Path) ->
     assert found["crl_current[('client', 'acme'), ('host', 'web1')]"] == 1
     assert [found[f"crl_current[('client', 'acme'), ('host', 'odd{number}')]"] for number in range(3)] == [0, 0, 0]
     assert len([name for name in found if name.startswith("crl_expiry")]) == 1
+
+
+def spoil(ledger: Ledger, change: str) -> None:
+    connection = sqlite3.connect(ledger.path)
+    connection.executescript(f"DROP TRIGGER records_no_update; {change}")
+    connection.close()
+
+
+NEWEST = "id = (SELECT max(id) FROM records WHERE kind = '{}')"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"UPDATE records SET body = '{{' WHERE {NEWEST.format('review')}",
+        f"UPDATE records SET body = '[]' WHERE {NEWEST.format('review')}",
+        f"UPDATE records SET body = json_set(body, '$.left', 'many', '$.crl', 'none') WHERE {NEWEST.format('review')}",
+        f"UPDATE records SET at = '2026-11-99T00:00:00.000000Z' WHERE {NEWEST.format('review')}",
+        f"UPDATE records SET at = '2026-11-99T00:00:00.000000Z' WHERE {NEWEST.format('ended')}",
+        f"UPDATE records SET body = '{{' WHERE {NEWEST.format('ended')}",
+        f"UPDATE records SET body = '{{' WHERE {NEWEST.format('started')}",
+        f"UPDATE records SET body = '{{' WHERE {NEWEST.format('host')}",
+        f"UPDATE records SET body = '{{' WHERE {NEWEST.format('host_result')}",
+        f"UPDATE records SET body = json_set(body, '$.clients', 'acme') WHERE {NEWEST.format('host')}",
+    ],
+)
+def test_a_row_that_somebody_spoilt_spoils_no_other_servers_figures(tmp_path: Path, change: str) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.create()
+    look(ledger, "2026-11-02T05:00:00+00:00", {"web1": (["acme"], "ok")}, left={"obsolete": 2})
+    look(ledger, "2026-11-03T05:00:00+00:00", {"db1": (["globex"], "ok")}, left={"obsolete": 1})
+    whole = values(ledger)
+    spoil(ledger, change)
+    found = values(ledger)
+    kept = {name: value for name, value in whole.items() if "globex" not in name}
+    assert len(kept) == 5
+    assert kept.items() <= found.items()
+    assert len(found) < len(whole)
+
+
+def test_no_series_is_told_twice_or_the_collector_would_take_none_of_the_file(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.create()
+    recorder = Recorder(ledger, now=lambda: datetime.fromisoformat("2026-11-02T05:00:00+00:00"))
+    recorder.start({"playbook": "infogerance.perimeter.audit"})
+    recorder.host("web1", ["acme"])
+    # A server that answers for two kinds with a list each.
+    for kind, state, expires in (("a", "current", "2026-12-01T00:00:00Z"), ("b", "stale", "2026-12-02T00:00:00Z")):
+        crl = {"state": state, "expires": expires}
+        recorder.entry_points("web1", {"entry_point_kind": kind, "plan_id": "p", "crl": crl})
+    recorder.finish("ok", None, None)
+    with ledger.reading() as connection:
+        samples = measuring.measure(connection, SINCE, None, [])
+    series = [(sample.gauge.name, sorted(sample.labels.items())) for sample in samples]
+    assert len(series) == len({repr(each) for each in series})
+    # The worse of both.
+    found = {sample.gauge.name: sample.value for sample in samples}
+    assert found["crl_current"] == 0
+    assert found["crl_expiry_timestamp_seconds"] == measuring.seconds("2026-12-01T00:00:00Z")
 
 
 def test_labels_are_text_that_any_receiver_can_encode() -> None:
