@@ -67,8 +67,9 @@ class ActionModule(ActionBase):
         return result
 
     def _publish(self, options, variables, now):
-        if not re.fullmatch(r"0?[0-7]{3}", options["mode"]):
-            raise ValueError(f'mode: {options["mode"]!r} is no file mode such as "0644"')
+        if not re.fullmatch(r"0o?[0-7]{3}", options["mode"]):
+            # YAML reads 0644 without quotes as 420, which would be another mode.
+            raise ValueError(f'mode: {options["mode"]!r} is no octal number in quotes such as "0644"')
         brand = branding.brand(options["provider"], options["logo"])
         terms = terms_files.load(options["agreements"] or configured_setting("agreements"))
         parties = terms.of(str(options["procedure"].get("client") or "")).third_parties

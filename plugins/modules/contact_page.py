@@ -58,7 +58,7 @@ options:
     type: str
     default: perimeter@localhost
   mode:
-    description: Mode of the files that are written.
+    description: Mode of the files that are written, octal and in quotes.
     type: str
     default: "0644"
   agreements:

@@ -101,6 +101,8 @@ def test_a_change_is_published_whole_and_recorded_once_and_nothing_else_is_touch
     ground.run(**where)
     notes = [["Contact page", "first publication"], ["Contact page", "contacts: changed client"]]
     assert ground.interventions() == notes
+    # What YAML makes of 0644 without quotes is octal, too, and another mode.
+    assert "mode: '420' is no octal number in quotes" in ground.run(expect=2, contact_page_mode=420, **where)
     # A wrong one is refused before anything is written, and names what is wrong.
     ground.variables["contact_page_cases"].pop()
     said = ground.run(expect=2, **where)
