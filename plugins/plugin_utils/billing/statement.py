@@ -264,7 +264,8 @@ def _line(item: Work, client: str, milliseconds: int, terms: Terms) -> tuple[Lin
     contract, exception = _contract(item, client, terms)
     agreement, declared = _agreement(item, client, terms)
     emergency = item.emergency if contract == "out" and (party is None or party.emergency) else None
-    # What is noted of a run for several clients may be one's own business: it goes to nobody, as in the report.
+    # What is noted of a run for several clients may be one's own business: it goes to nobody, as in the report. So
+    # does the note of a correction, below.
     ticket = item.last_said(client, "ticket", shared=False)
     span = max(item.whole, milliseconds)
     outside = working_hours.outside(datetime.fromisoformat(item.started_at), span, its.billing, terms.zone)
@@ -304,7 +305,7 @@ def _line(item: Work, client: str, milliseconds: int, terms: Terms) -> tuple[Lin
         estimated=item.estimated and not corrected,
         playbook=item.playbook,
         operator=item.operator,
-        note=item.note,
+        note=item.note if len(item.clients) < 2 else None,
         ticket=ticket.ticket if ticket is not None else None,
         hosts=item.hosts_of(client),
     )
@@ -364,7 +365,9 @@ def _rounded(found: Sequence[tuple[Line, Fraction]], terms: Terms, categories: M
         policy = terms.of(line.client).billing
         step, least = _steps(policy, categories.get(line.category or ""))
         billed = round_up(sum((found[position][1] for position in positions), Fraction(0)), step, least)
-        parts = share(billed, [found[position][1] for position in positions])
+        # Steps and minimum are whole minutes, and so are the parts: a tool that takes the started minute would make
+        # more of them than was billed.
+        parts = [60 * part for part in share(billed // 60, [found[position][1] for position in positions])]
         amounts: list[Decimal | None] = [None] * len(parts)
         if policy.hourly_rate is not None and line.bill == "time":
             # Rounded once for what is rounded as one: prices of the parts would not add up to that of the whole.

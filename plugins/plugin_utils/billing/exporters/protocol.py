@@ -70,6 +70,9 @@ def reference(line: Line) -> str:
 def description(line: Line, speaker: Speaker) -> str:
     """What was done, in the client's language, with the reference at its end. One line, for any tool."""
     said = [speaker.label({"category": line.category, "label": line.label})]
+    if line.bill != "time":
+        # Not every tool knows a mark for it.
+        said.append(speaker.known("bills", line.bill))
     said += [text for text in (line.playbook, line.ticket and speaker.word("ticket_named", number=line.ticket)) if text]
     if line.emergency:
         said.append(speaker.word("emergency_named", reason=line.emergency))

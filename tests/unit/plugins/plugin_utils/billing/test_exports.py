@@ -235,6 +235,18 @@ def test_glpi_takes_the_noted_ticket_when_it_is_a_number_and_no_tag_of_ours() ->
     assert "T-7" in second["content"]
 
 
+def test_a_tool_that_knows_no_mark_for_it_is_told_in_words_what_is_not_billed_by_time() -> None:
+    for name, texts in (
+        ("dolibarr", lambda *lines: [item["lines"][0]["description"] for item in parsed("dolibarr", *lines)]),
+        ("glpi", lambda *lines: [task["content"] for task in parsed("glpi", *lines)["input"]]),
+    ):
+        time, agreed, included = texts(line(), line(bill="agreed", amount=None), line(bill="included", amount=None))
+        assert "prix convenu" in agreed, name
+        assert "compris dans le forfait" in included, name
+        assert "prix convenu" not in time, name
+        assert "compris dans le forfait" not in time, name
+
+
 def test_dolibarr_gets_an_intervention_with_its_line() -> None:
     item = parsed("dolibarr", line(note="a < b"))[0]
     assert item["intervention"]["socid"] == 41

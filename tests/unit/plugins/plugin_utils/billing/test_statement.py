@@ -277,6 +277,22 @@ def test_a_ticket_that_was_noted_of_a_run_for_several_clients_is_nobodys_unless_
         assert made([run(hosts=hosts, said=[said])], terms()).lines[0].ticket == ticket
 
 
+def test_a_note_on_a_run_for_several_clients_is_on_nobodys_bill() -> None:
+    both = {"web1": ["acme"], "db1": ["globex"]}
+    for hosts, note in ((None, "globex was attacked"), (both, None)):
+        assert made([run(hosts=hosts, note="globex was attacked")], terms()).lines[0].note == note
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=9), st.sampled_from([1, 7, 15]), st.integers(0, 90))
+def test_the_parts_of_a_days_time_are_whole_minutes_which_no_tool_rounds_anew(
+    lengths: list[int], step: int, least: int
+) -> None:
+    work = [run(f"r{number}", one, started_at=f"2026-11-23T1{number}:00:00Z") for number, one in enumerate(lengths)]
+    found = made(work, terms({"rounding": "day", "step_minutes": step, "minimum_minutes": least}))
+    assert all(line.billed_seconds % 60 == 0 for line in found.lines)
+    assert found.total.billed_seconds == round_up(Fraction(sum(lengths) * 1000), step * 60, least * 60)
+
+
 def test_a_price_that_was_agreed_is_not_billed_by_the_hour() -> None:
     priced = {key: value for key, value in QUOTE.items() if key != "hours"} | {"amount": "1500.00"}
     its = terms({"hourly_rate": 80}, agreements=[priced])
