@@ -69,6 +69,7 @@ class ActionModule(ActionBase):
         if not ledger.path.exists():
             raise AnsibleActionFail(f"there is no ledger at {ledger.path}: has the callback recorded a run yet?")
         now = datetime.now(UTC)
+        spoilt = []
         try:
             catalogue = loading.load(options["catalogue"] or configured_setting("catalogue"))
             terms = terms_files.load(options["agreements"] or configured_setting("agreements"))
@@ -85,6 +86,7 @@ class ActionModule(ActionBase):
                     start=period.start,
                     end=period.end,
                     now=now,
+                    spoilt=spoilt,
                 )
             done = exporting.export(
                 ledger,
@@ -107,8 +109,14 @@ class ActionModule(ActionBase):
                 f"{len(done.changed)} interventions were exported before, and their time or price has been corrected "
                 "since. Take this period's earlier entries out of the tool, and export it whole with again=true"
             )
+        if spoilt:
+            display.warning(
+                f"{len(spoilt)} interventions are in no file, because they cannot be read: {', '.join(spoilt)}. The "
+                "ledger's action `verify` tells which of their rows were changed; bill them by hand"
+            )
         result.update(
             changed=done.written,
+            unreadable=spoilt,
             file=done.file,
             lines=done.lines,
             known=done.known,

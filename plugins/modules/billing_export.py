@@ -130,6 +130,14 @@ corrected_since:
   type: list
   elements: str
   sample: []
+unreadable:
+  description:
+    - Interventions with a row that somebody has spoilt. They are in no file. Those of earlier times that may use up an
+      agreement are told, too.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 seconds:
   description: Time of the exported lines, as the tool is told.
   returned: success

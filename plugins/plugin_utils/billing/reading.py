@@ -35,16 +35,17 @@ def read_statement(
     end: datetime,
     now: datetime,
     until: datetime | None = None,
+    spoilt: list[str] | None = None,
 ) -> Statement:
     """A client's statement (or that of all) from start (included) to end (excluded). connection: of Ledger.reading().
 
     Whatever may use up an agreement is read to `until` (excluded) or to the last record; the period itself is read
-    whole.
+    whole. spoilt: see `worked`.
     """
     first, last = record.stamp(start), record.stamp(end)
-    work = {item.run_id: item for item in worked(connection, first, last, client=client)}
+    work = {item.run_id: item for item in worked(connection, first, last, client=client, spoilt=spoilt)}
     if any(terms.of(name).agreements for name in ([client] if client else terms.clients)):
-        for item in _using(connection, client, terms, record.stamp(until) if until else _ALWAYS):
+        for item in _using(connection, client, terms, record.stamp(until) if until else _ALWAYS, spoilt):
             work.setdefault(item.run_id, item)
     return statement(work.values(), client=client, terms=terms, categories=categories, first=first, end=last, now=now)
 
@@ -56,14 +57,16 @@ def read_used(connection: Connection, client: str, terms: Terms, categories: Map
     return {agreement: seconds for (name, agreement), seconds in used.items() if name == client}
 
 
-def _using(connection: Connection, client: str | None, terms: Terms, until: str) -> Iterator[Work]:
+def _using(
+    connection: Connection, client: str | None, terms: Terms, until: str, spoilt: list[str] | None = None
+) -> Iterator[Work]:
     """What may use up an agreement: work from its first day on, and any before for which it was noted afterwards."""
     clients = [client] if client else list(terms.clients)
     since = min(_since(terms, clients), until)
     if since > _EVER:
         names = sorted({one.id for name in clients for one in terms.of(name).agreements})
-        yield from worked(connection, _EVER, since, billable=True, runs=noted(connection, names))
-    yield from worked(connection, since, until, client=client, billable=True)
+        yield from worked(connection, _EVER, since, billable=True, runs=noted(connection, names), spoilt=spoilt)
+    yield from worked(connection, since, until, client=client, billable=True, spoilt=spoilt)
 
 
 def _since(terms: Terms, clients: list[str]) -> str:

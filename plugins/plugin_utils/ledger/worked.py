@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.billing.work import Work, from_records
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger import record
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.reading import runs_of_client
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import LedgerError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.stores import Connection, listed
 
 # What is said of a run after it began, in the order in which it was said.
@@ -27,11 +29,13 @@ def worked(
     client: str | None = None,
     billable: bool = False,
     runs: Sequence[str] | None = None,
+    spoilt: list[str] | None = None,
 ) -> list[Work]:
     """Interventions that began from start (included) to end (excluded), both stored stamps, oldest first.
 
     client: only those with a host of it; their other hosts are kept, because time is shared with them. billable: only
-    those that may use up an agreement. runs: only these, whoever's they are.
+    those that may use up an agreement. runs: only these, whoever's they are. spoilt: takes the ids of those that cannot be
+    read, and the others are returned; without it, the first of them raises LedgerError.
     """
     where = "i.started_at >= ? AND i.started_at < ?"
     if billable:
@@ -54,18 +58,32 @@ def worked(
     bodies = _bodies(connection, [str(row["run_id"]) for row in rows])
     found: list[Work] = []
     for row in rows:
-        said = bodies[str(row["run_id"])]
-        found.append(
-            from_records(
-                dict(row),
-                json.loads(row["started"]),
-                json.loads(row["ended"] or "{}"),
-                [(host, list(body.get("clients") or [])) for kind, host, body in said if kind == record.HOST],
-                [body for kind, _host, body in said if kind == record.GATE],
-                [body for kind, _host, body in said if kind in _SAID],
-            )
-        )
+        run_id = str(row["run_id"])
+        try:
+            found.append(_work(row, bodies[run_id]))
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            if spoilt is None:
+                raise LedgerError(
+                    f"intervention {run_id} cannot be read ({type(error).__name__}: {error}): action `verify` tells "
+                    "which row was changed"
+                ) from None
+            if run_id not in spoilt:
+                spoilt.append(run_id)
     return found
+
+
+def _work(row: Any, texts: Sequence[tuple[str, str, str]]) -> Work:
+    # A moment that is none would be met only later, where nobody knows whose it is.
+    datetime.fromisoformat(row["started_at"])
+    said = [(kind, host, json.loads(text)) for kind, host, text in texts]
+    return from_records(
+        dict(row),
+        json.loads(row["started"]),
+        json.loads(row["ended"] or "{}"),
+        [(host, list(body.get("clients") or [])) for kind, host, body in said if kind == record.HOST],
+        [body for kind, _host, body in said if kind == record.GATE],
+        [body for kind, _host, body in said if kind in _SAID],
+    )
 
 
 def noted(connection: Connection, quotes: Sequence[str]) -> list[str]:
@@ -78,11 +96,11 @@ def noted(connection: Connection, quotes: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-def _bodies(connection: Connection, ids: Sequence[str]) -> defaultdict[str, list[tuple[str, str, dict[str, Any]]]]:
-    groups: defaultdict[str, list[tuple[str, str, dict[str, Any]]]] = defaultdict(list)
+def _bodies(connection: Connection, ids: Sequence[str]) -> defaultdict[str, list[tuple[str, str, str]]]:
+    groups: defaultdict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for marks, part in listed(ids):
         sql = f"""SELECT run_id, kind, host, body FROM records
           WHERE kind IN (?, ?, ?, ?) AND run_id IN {marks} ORDER BY id"""  # noqa: S608
         for run_id, kind, host, body in connection.execute(sql, (record.HOST, record.GATE, *_SAID, *part)):
-            groups[str(run_id)].append((kind, host, json.loads(body)))
+            groups[str(run_id)].append((kind, host, body))
     return groups

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger impor
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.by_hand import ByHand, store
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.record import Entry
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.recorder import Recorder
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.loading import load
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms import ContractException
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.scope.terms_checks import parse
@@ -73,7 +74,7 @@ class Book:
             stamp = record.stamp(datetime(2026, 11, 30, tzinfo=UTC))
             transaction.add([Entry(uid=uuid.uuid4().hex, run_id=run_id, kind=kind, at=stamp, body=body)])
 
-    def statement(self, client: str | None = "acme") -> Statement:
+    def statement(self, client: str | None = "acme", spoilt: list[str] | None = None) -> Statement:
         """November 2026."""
         with self.ledger.reading() as connection:
             return read_statement(
@@ -84,6 +85,7 @@ class Book:
                 start=datetime(2026, 11, 1, tzinfo=UTC),
                 end=datetime(2026, 12, 1, tzinfo=UTC),
                 now=datetime(2026, 11, 30, tzinfo=UTC),
+                spoilt=spoilt,
             )
 
     def used(self) -> dict[str, int]:
@@ -157,6 +159,36 @@ def test_a_run_that_a_late_host_put_out_of_contract_is_billed_as_that_kind_of_wo
     book.say(run_id, record.CORRECTED, by="ada", reason="r", category="incident_caused_by_others", contract="out")
     line = book.statement().lines[0]
     assert (line.category, line.agreement) == ("incident_caused_by_others", None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "body = json_set(body, '$.duration_seconds', 'long') WHERE kind = 'ended'",
+        "body = json_set(body, '$.busy_ms', 'long') WHERE kind = 'ended'",
+        "body = '{' WHERE kind = 'host'",
+        "body = '[]' WHERE kind = 'host'",
+        "body = json_set(body, '$.added_seconds', 'long') WHERE kind = 'annotated'",
+        "at = '2026-11-15T99:00:00.000000Z' WHERE kind = 'started'",
+    ],
+)
+def test_a_run_that_somebody_spoilt_is_named_and_the_others_are_billed(book: Book, change: str) -> None:
+    spoilt = book.run("2026-11-15T10:00:00+00:00", 600, {"web1": ["acme"]}, gate=gate())
+    book.say(spoilt, "annotated", added_seconds=60)
+    whole = book.run("2026-11-16T10:00:00+00:00", 600, {"web1": ["acme"]}, gate=gate())
+    connection = sqlite3.connect(book.ledger.path)
+    connection.executescript(f"DROP TRIGGER records_no_update; UPDATE records SET {change} AND run_id = '{spoilt}'")
+    connection.close()
+    for client in ("acme", None):
+        named: list[str] = []
+        statement = book.statement(client, spoilt=named)
+        assert [line.run_id for line in statement.lines] == [whole]
+        assert statement.agreements[0].used_seconds == 900
+        # Whose host it was is in the host's row: no client's run if that cannot be read.
+        assert named == ([] if client and "'host'" in change else [spoilt])
+    # Who cannot tell of it must not go on without it: the gate, for one.
+    with pytest.raises(LedgerError, match=f"intervention {spoilt} cannot be read"):
+        book.statement(None)
 
 
 def test_work_noted_by_hand_has_clients_without_hosts(book: Book) -> None:
