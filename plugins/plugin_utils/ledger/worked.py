@@ -34,8 +34,8 @@ def worked(
     """Interventions that began from start (included) to end (excluded), both stored stamps, oldest first.
 
     client: only those with a host of it; their other hosts are kept, because time is shared with them. billable: only
-    those that may use up an agreement. runs: only these, whoever's they are. spoilt: takes the ids of those that cannot be
-    read, and the others are returned; without it, the first of them raises LedgerError.
+    those that may use up an agreement. runs: only these, whoever's they are. spoilt: takes the ids of those that
+    cannot be read, and the others are returned; without it, the first of them raises LedgerError.
     """
     where = "i.started_at >= ? AND i.started_at < ?"
     if billable:
