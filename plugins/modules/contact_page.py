@@ -39,7 +39,7 @@ options:
     description: Where to publish. Made where it is missing. This or O(repository) is needed.
     type: path
   repository:
-    description: A git working tree to publish into. Only the page's files are committed.
+    description: A git working tree, or a folder inside one, to publish into. Only the page's files are committed.
     type: path
   subdirectory:
     description: Where in O(repository).

@@ -126,7 +126,7 @@ def _means(voices: Voices, person: Person, by: str, *, alone: bool = False) -> d
 
 def _dialled(phone: str) -> str:
     # The zero in brackets is for callers inside the country only; it does not follow a country's code.
-    number = re.sub(r"\(\s*0\s*\)", "", phone) if phone.startswith("+") else phone
+    number = re.sub(r"\(\s*0\s*\)", "", phone) if phone.startswith(("+", "00")) else phone
     return re.sub(r"[^+0-9]", "", number)
 
 
