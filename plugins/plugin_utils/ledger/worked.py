@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -46,14 +47,19 @@ def worked(
     sql = f"SELECT * FROM interventions i WHERE {where}"  # noqa: S608
     if runs is None and client is not None:
         runs = runs_of_client(connection, client, start)
-    if runs is None:
-        rows = connection.execute(sql, (start, end)).fetchall()
-    else:
-        rows = [
-            row
-            for marks, part in listed(runs)
-            for row in connection.execute(f"{sql} AND i.run_id IN {marks}", (start, end, *part))
-        ]
+    try:
+        if runs is None:
+            rows = connection.execute(sql, (start, end)).fetchall()
+        else:
+            rows = [
+                row
+                for marks, part in listed(runs)
+                for row in connection.execute(f"{sql} AND i.run_id IN {marks}", (start, end, *part))
+            ]
+    except sqlite3.OperationalError as error:
+        if "JSON" not in str(error):
+            raise
+        rows = _one_by_one(connection, sql, start, end, runs, spoilt)
     rows.sort(key=lambda row: (row["started_at"], row["run_id"]))
     bodies = _bodies(connection, [str(row["run_id"]) for row in rows])
     found: list[Work] = []
@@ -62,14 +68,34 @@ def worked(
         try:
             found.append(_work(row, bodies[run_id]))
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
-            if spoilt is None:
-                raise LedgerError(
-                    f"intervention {run_id} cannot be read ({type(error).__name__}: {error}): action `verify` tells "
-                    "which row was changed"
-                ) from None
-            if run_id not in spoilt:
-                spoilt.append(run_id)
+            _cannot_be_read(run_id, error, spoilt)
     return found
+
+
+def _one_by_one(
+    connection: Connection, sql: str, start: str, end: str, runs: Sequence[str] | None, spoilt: list[str] | None
+) -> list[Any]:
+    """SQLite gives up a whole question at the first text that is no JSON: what can be read, run by run."""
+    if runs is None:
+        started = "SELECT run_id FROM records WHERE kind = ? AND at >= ? AND at < ?"
+        runs = [str(run_id) for (run_id,) in connection.execute(started, (record.STARTED, start, end))]
+    rows: list[Any] = []
+    for run_id in runs:
+        try:
+            rows += connection.execute(f"{sql} AND i.run_id = ?", (start, end, run_id)).fetchall()
+        except sqlite3.OperationalError as error:
+            _cannot_be_read(run_id, error, spoilt)
+    return rows
+
+
+def _cannot_be_read(run_id: str, error: Exception, spoilt: list[str] | None) -> None:
+    if spoilt is None:
+        raise LedgerError(
+            f"intervention {run_id} cannot be read ({type(error).__name__}: {error}): action `verify` tells which row "
+            "was changed"
+        ) from None
+    if run_id not in spoilt:
+        spoilt.append(run_id)
 
 
 def _work(row: Any, texts: Sequence[tuple[str, str, str]]) -> Work:
@@ -88,11 +114,15 @@ def _work(row: Any, texts: Sequence[tuple[str, str, str]]) -> Work:
 
 def noted(connection: Connection, quotes: Sequence[str]) -> list[str]:
     """Runs for which somebody noted one of these quotes."""
-    quote = connection.spelling.field("quote")
     found: set[str] = set()
-    for marks, part in listed(quotes):
-        sql = f"SELECT run_id FROM records WHERE kind = ? AND {quote} IN {marks}"  # noqa: S608
-        found.update(str(run_id) for (run_id,) in connection.execute(sql, (record.ANNOTATED, *part)))
+    sql = "SELECT run_id, body FROM records WHERE kind = ? AND body LIKE ?"
+    for run_id, text in connection.execute(sql, (record.ANNOTATED, '%"quote"%')):
+        try:
+            body = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(body, dict) and body.get("quote") in quotes:
+            found.add(str(run_id))
     return sorted(found)
 
 

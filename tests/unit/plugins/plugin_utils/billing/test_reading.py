@@ -170,11 +170,16 @@ def test_a_run_that_a_late_host_put_out_of_contract_is_billed_as_that_kind_of_wo
         "body = '[]' WHERE kind = 'host'",
         "body = json_set(body, '$.added_seconds', 'long') WHERE kind = 'annotated'",
         "at = '2026-11-15T99:00:00.000000Z' WHERE kind = 'started'",
+        "body = '{' WHERE kind = 'started'",
+        "body = '{' WHERE kind = 'ended'",
+        "body = '{' WHERE kind = 'corrected'",
+        "body = '{' WHERE kind = 'annotated'",
     ],
 )
 def test_a_run_that_somebody_spoilt_is_named_and_the_others_are_billed(book: Book, change: str) -> None:
     spoilt = book.run("2026-11-15T10:00:00+00:00", 600, {"web1": ["acme"]}, gate=gate())
     book.say(spoilt, "annotated", added_seconds=60)
+    book.say(spoilt, record.CORRECTED, note="It took long.", by="ada", reason="r")
     whole = book.run("2026-11-16T10:00:00+00:00", 600, {"web1": ["acme"]}, gate=gate())
     connection = sqlite3.connect(book.ledger.path)
     connection.executescript(f"DROP TRIGGER records_no_update; UPDATE records SET {change} AND run_id = '{spoilt}'")
