@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -120,3 +121,18 @@ def test_a_report_and_a_bill_of_one_month_are_of_the_same_hours(ground: Any) -> 
     billed = {line["run_id"] for line in json.loads(files(ground)[0].read_text())["lines"]}
     assert len(billed) == 1
     assert billed < told
+
+
+def test_an_intervention_that_cannot_be_read_is_named_and_the_others_are_exported(ground: Any) -> None:
+    terms = {"INFOGERANCE_PERIMETER_AGREEMENTS": str(ground.write("terms.yml", json.dumps(TERMS)))}
+    ground.play(RECORD, **terms)
+    by_hand = "SELECT run_id FROM records WHERE kind = 'started' AND json_extract(body, '$.origin') = 'manual'"
+    spoilt = ground.query(f"{by_hand} AND body LIKE '%routine_maintenance%'")[0]["run_id"]
+    connection = sqlite3.connect(ground.ledger)
+    change = f"UPDATE records SET body = '{{' WHERE kind = 'ended' AND run_id = '{spoilt}'"
+    connection.executescript(f"DROP TRIGGER records_no_update; {change}")
+    connection.close()
+    output = " ".join(ground.run(*EXPORT, "-e", "billing_in_contract=true", **terms).split())
+    assert f"1 interventions are in no file, because they cannot be read: {spoilt}" in output
+    assert "1 lines exported" in output
+    assert len(files(ground)) == 1
