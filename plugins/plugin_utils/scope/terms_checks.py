@@ -85,11 +85,15 @@ def parse(content: Any) -> Terms:
     clients = plain.mapping(fields.get("clients") or {}, "field 'clients'")
     zone_name = plain.zone(fields, "timezone", "terms") or "UTC"
     zone = Terms(zone_name=zone_name).zone
-    return Terms(
-        clients={name: _client(f"client '{name}'", value, billing, zone) for name, value in clients.items()},
-        billing=billing,
-        zone_name=zone_name,
-    )
+    found = {name: _client(f"client '{name}'", value, billing, zone) for name, value in clients.items()}
+    _has_hours(billing, [billing, *(its.billing for its in found.values())], "field 'billing'")
+    return Terms(clients=found, billing=billing, zone_name=zone_name)
+
+
+def _has_hours(its: policy.BillingPolicy, whose: Iterable[policy.BillingPolicy], where: str) -> None:
+    # Without working hours every hour is one: the factor would count for nothing, silently.
+    if its.out_of_hours_factor > 1 and not any(one.days for one in whose):
+        raise TermsError(f"{where}: field 'out_of_hours_factor' needs 'working_hours': nothing is out of hours else")
 
 
 def check_categories(terms: Terms, catalogue: Catalogue) -> None:
@@ -118,6 +122,9 @@ def _client(where: str, content: Any, billing: policy.BillingPolicy, zone: tzinf
             f"{where}: field 'billing': 'sharing' is for all clients: one run must be shared by one rule for its parts "
             "to make up the whole"
         )
+    own = policy.parse(fields.get("billing"), f"{where}: field 'billing'", billing)
+    if "out_of_hours_factor" in (fields.get("billing") or {}):
+        _has_hours(own, [own], f"{where}: field 'billing'")
     agreements: list[Agreement] = []
     for position, item in enumerate(plain.items(fields.get("agreements"), f"{where}: field 'agreements'"), start=1):
         agreement = _agreement(where, position, item)
@@ -133,7 +140,7 @@ def _client(where: str, content: Any, billing: policy.BillingPolicy, zone: tzinf
             *third_parties.direct_contacts(parties),
         ),
         third_parties=parties,
-        billing=policy.parse(fields.get("billing"), f"{where}: field 'billing'", billing),
+        billing=own,
         language=plain.choice(fields, "language", where, LANGUAGES, "fr"),
         exports=export_targets.parse(fields.get("exports"), f"{where}: field 'exports'"),
     )

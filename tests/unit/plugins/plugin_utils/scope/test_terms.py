@@ -125,6 +125,22 @@ def test_a_fault_is_refused_with_the_name_of_its_entry_and_field(path: tuple[Any
     assert named in str(caught.value)
 
 
+def test_a_factor_for_hours_that_nobody_has_declared_is_refused_before_it_counts_for_nothing() -> None:
+    needed = "field 'out_of_hours_factor' needs 'working_hours'"
+    content = plain()
+    hours = content["billing"].pop("working_hours")
+    with pytest.raises(TermsError, match=f"^field 'billing': {needed}"):
+        parse(content)
+    # A client with hours of its own is whom it is for; another may have none.
+    content["clients"]["acme"]["billing"]["working_hours"] = hours
+    assert parse(content).of("acme").billing.out_of_hours_factor == Decimal("1.5")
+    content["clients"]["globex"] = {"billing": {"out_of_hours_factor": 2}}
+    with pytest.raises(TermsError, match=f"^client 'globex': field 'billing': {needed}"):
+        parse(content)
+    content["clients"]["globex"] = {"billing": {"out_of_hours_factor": 1}}
+    parse(content)
+
+
 @pytest.mark.parametrize("where", ["agreements", "exceptions"])
 def test_an_unknown_category_is_refused_before_it_covers_nothing(where: str) -> None:
     content = plain()
