@@ -95,6 +95,7 @@ def into_repository(
 
 def _git(folder: Path, *words: str, more: Mapping[str, str] | None = None) -> str:
     environment = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(more or {})}
+    environment["GIT_LITERAL_PATHSPECS"] = "1"
     # A repository named by the caller's environment is not the one that was asked for.
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         environment.pop(name, None)

@@ -29,7 +29,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def committed(top: Path) -> list[str]:
     command = ["git", "-C", str(top), "show", "--name-only", "--format="]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def test_a_directory_that_is_made_can_be_entered_by_whoever_may_read_the_files(tmp_path: Path) -> None:
@@ -59,6 +59,18 @@ def test_a_folder_inside_a_working_tree_gets_the_files_itself(tree: Path) -> Non
     assert done.written == [str(tree / "wiki" / "acme" / name) for name in FILES]
     assert committed(tree) == [f"wiki/acme/{name}" for name in FILES]
     assert publishing.into_repository(tree / "wiki", "acme", FILES, 0o644, "m", AUTHOR, push=False).commit is None
+
+
+@pytest.mark.parametrize("below", ["acme [prod]", "a*", ":(top)", "-n"])
+def test_a_folders_name_is_no_pattern_for_git(tree: Path, below: str) -> None:
+    for other in ("acme p", "ab"):
+        (tree / other).mkdir()
+        (tree / other / "contacts-acme.html").write_text("somebody else's")
+    done = publishing.into_repository(tree, below, FILES, 0o644, "m", AUTHOR, push=False)
+    assert done.commit
+    assert committed(tree) == [f"{below}/{name}" for name in FILES]
+    (tree / "ab" / "contacts-acme.html").write_text("changed")
+    assert publishing.into_repository(tree, below, FILES, 0o644, "m", AUTHOR, push=False).commit is None
 
 
 @pytest.mark.parametrize(
