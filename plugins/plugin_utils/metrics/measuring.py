@@ -24,14 +24,17 @@ STATES = ("obsolete", "disabled", "missing", "protected", "unmanaged")
 
 @dataclass(frozen=True)
 class Gauge:
-    """What is measured: name without prefix, in base units, and what it means."""
+    """What is measured: name without prefix, in base units, and what it means.
+
+    unit: `s`, or what is counted, in braces: Prometheus's OTLP receiver makes another name of a gauge with the unit 1.
+    """
 
     name: str
     help: str
-    unit: str = "1"
+    unit: str = "{value}"
 
 
-ENTRIES = Gauge("entries", "Entry points when the server was last looked at, by state.")
+ENTRIES = Gauge("entries", "Entry points when the server was last looked at, by state.", "{entry}")
 LOOKED = Gauge("last_look_timestamp_seconds", "When the server was last compared with its declared list.", "s")
 SUCCEEDED = Gauge(
     "last_success_timestamp_seconds",
@@ -41,8 +44,10 @@ SUCCEEDED = Gauge(
 RAN = Gauge("last_run_timestamp_seconds", "When the playbook last ended for the client, however it went.", "s")
 CRL = Gauge("crl_expiry_timestamp_seconds", "When the revocation list of the server's authority expires.", "s")
 CRL_STATE = Gauge("crl_current", "1 while the revocation list is fit for service, else 0.")
-OUTBOX = Gauge("outbox_rows", "Rows of the local ledger that the shared one has not acknowledged.")
-ALERTS = Gauge("resource_alerts", "Resource alerts that are not closed, by state; overdue: inaction despite reminders.")
+OUTBOX = Gauge("outbox_rows", "Rows of the local ledger that the shared one has not acknowledged.", "{row}")
+ALERTS = Gauge(
+    "resource_alerts", "Resource alerts that are not closed, by state; overdue: inaction despite reminders.", "{alert}"
+)
 GAUGES = (ENTRIES, LOOKED, SUCCEEDED, RAN, CRL, CRL_STATE, ALERTS, OUTBOX)
 
 

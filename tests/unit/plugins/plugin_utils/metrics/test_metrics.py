@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -143,6 +144,13 @@ def test_no_series_is_told_twice_or_the_collector_would_take_none_of_the_file(tm
     found = {sample.gauge.name: sample.value for sample in samples}
     assert found["crl_current"] == 0
     assert found["crl_expiry_timestamp_seconds"] == measuring.seconds("2026-12-01T00:00:00Z")
+
+
+def test_no_unit_gives_a_gauge_another_name_on_its_way_through_otlp() -> None:
+    # Prometheus's receiver appends a unit that the name does not end with, and `_ratio` for 1; one in braces it drops.
+    for gauge in measuring.GAUGES:
+        seconds = gauge.name.endswith("_seconds")
+        assert gauge.unit == "s" if seconds else re.fullmatch(r"\{[a-z]+\}", gauge.unit), gauge.name
 
 
 def test_labels_are_text_that_any_receiver_can_encode() -> None:
