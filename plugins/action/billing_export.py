@@ -69,7 +69,7 @@ class ActionModule(ActionBase):
         if not ledger.path.exists():
             raise AnsibleActionFail(f"there is no ledger at {ledger.path}: has the callback recorded a run yet?")
         now = datetime.now(UTC)
-        spoilt = []
+        spoilt: list[str] = []
         try:
             catalogue = loading.load(options["catalogue"] or configured_setting("catalogue"))
             terms = terms_files.load(options["agreements"] or configured_setting("agreements"))
