@@ -59,7 +59,9 @@ def access_overview(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, An
     names = list(hosts)
     rows: list[tuple[tuple[int, ...], str]] = []
     totals = {"obsolete": 0, "missing": 0, "refused": 0}
-    silent, bare, well = [], [], 0
+    silent: list[str] = []
+    bare: list[str] = []
+    well = 0
     for name in names:
         results = _results(hostvars[name]) if name in hostvars else []
         if not results:
