@@ -111,7 +111,7 @@ def test_a_mail_says_what_happened_in_the_readers_language(
     assert "web1\u00a0: Compte SSH évé" in text
     assert run in text
     assert emergency["Bcc"] is None
-    assert "Raison: panne électrique Bcc: x@example.org" in emergency.get_content()
+    assert "Raison\u00a0: panne électrique Bcc: x@example.org" in emergency.get_content()
     english = send(ledger, mail(smtp_port, keys), language="en", clients=["globex"], events=["removed"])
     # The same channel's name: sent already.
     assert english.sent == []
