@@ -114,15 +114,18 @@ class ActionModule(ActionBase):
             return {"changed": False, "differing": 0}
 
     def _left_out(self, variables, client):
-        """The client's hosts of the inventory that are not in this play, and declare a list."""
+        """The client's hosts of the inventory that are not in this play, and declare a list, be it readable or not."""
         here = set(variables.get("ansible_play_hosts_all") or [])
         hostvars = variables.get("hostvars") or {}
         others = [host for host in (variables.get("groups") or {}).get("all") or [] if host not in here]
-        return [
-            host
-            for host in others
-            if client in (inventory.host_clients(variables, host) or []) and self._of_host(hostvars[host], host)
-        ]
+        its = [host for host in others if client in (inventory.host_clients(variables, host) or [])]
+        return [host for host in its if self._declares(hostvars[host], host)]
+
+    def _declares(self, variables, host):
+        try:
+            return bool(self._of_host(variables, host))
+        except lists.ListError:
+            return True
 
     def _sign_off(self, ledger, clients, text, options, variables):
         for name in ("client", "reviewer", "digest"):

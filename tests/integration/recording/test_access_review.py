@@ -86,7 +86,10 @@ def test_a_part_is_reviewed_and_a_list_that_goes_is_a_change(ground: Any) -> Non
         return found
 
     sign("client_acme", "Jeanne")
+    # Another server's list that cannot be read is in nobody's way.
+    ground.write("host_vars/web2.yml", 'access_ssh_accounts: "{{ no_such_variable }}"\n')
     sign("web1", "Ada")
+    (ground.path / "host_vars" / "web2.yml").unlink()
     ground.run(*NOTE)
     review = reviewed()
     assert (review["state"], review["reviewer"], review["hosts"]) == ("current", "Ada", ["web1", "web2"])
