@@ -80,9 +80,10 @@ def _journal(made: Gathered, since: float, now: float, seconds: int) -> tuple[li
     if not os.path.isdir("/run/systemd/journal"):
         return [], first
     command = ["journalctl", "--quiet", "--no-pager", "--output=json", "--reverse", "--since=@%d" % since]
-    command += ["--output-fields=MESSAGE,_COMM,_EXE,_PID"]
+    command += ["--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_COMM,_EXE,_PID"]
     for name in PROGRAMS:
-        command += ["_COMM=%s" % name, "+"]
+        # By its own word, too: of a process that was over before the journal looked, the journal has no name.
+        command += ["_COMM=%s" % name, "+", "SYSLOG_IDENTIFIER=%s" % name, "+"]
     try:
         done = subprocess.Popen(
             command[:-1], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -134,14 +135,15 @@ def _journal_events(lines: Iterable[bytes]) -> Iterator[Event]:
             continue
         # A process that was gone before the journal looked has no path: a missed session is worse than one too many.
         genuine = row.get("_EXE") in GENUINE or row.get("_EXE") is None
+        name = row.get("_COMM") or row.get("SYSLOG_IDENTIFIER")
         message = row.get("MESSAGE")
         if isinstance(message, list):
             try:
                 message = bytes(message).decode("utf-8", "surrogateescape")
             except (ValueError, TypeError):
                 continue
-        if genuine and isinstance(message, str):
-            yield Event(at, str(row.get("_COMM")), pid, message[:4096])
+        if genuine and name in PROGRAMS and isinstance(message, str):
+            yield Event(at, name, pid, message[:4096])
 
 
 def _auth_logs(made: Gathered, since: float, now: float) -> list[Event]:

@@ -173,3 +173,18 @@ def test_where_rsyslog_writes_auth_log_it_is_read(make_host: Any, runner: Ansibl
     assert "/var/log/auth.log" in found["sources"]
     assert shells(found)[:1] == [("alice", "sudo")]
     assert found["unexplained"][0]["source"] == "auth.log"
+
+
+def test_a_command_that_was_over_before_the_journal_looked_is_told(team: Team) -> None:
+    host = team.host
+    host.run(PEOPLE)
+    # The journal asks who wrote a line when it comes to it: on a busy server that is late.
+    host.run("pkill -STOP -x systemd-journal")
+    try:
+        host.ssh("alice", "sudo /usr/bin/uname")
+    finally:
+        host.run("pkill -CONT -x systemd-journal; journalctl --sync")
+    lines = host.run("journalctl -o json SYSLOG_IDENTIFIER=sudo | grep COMMAND=/usr/bin/uname").stdout
+    assert "_COMM" not in lines, "the test did not make what it is about"
+    told = [(row["account"], row["program"]) for row in look(team)["unexplained"] if not row["interactive"]]
+    assert ("alice", "uname") in told

@@ -124,6 +124,10 @@ def test_a_line_of_the_journal_counts_unless_another_program_wrote_it() -> None:
         line(MESSAGE=[104]),
     ]
     assert [event.message for event in _journal_events(rows)] == ["m", "m", "h"]
+    # Of one that was over before the journal looked, its own word is all there is.
+    gone = {"__REALTIME_TIMESTAMP": "1700000000000000", "_PID": "7", "SYSLOG_IDENTIFIER": "sudo", "MESSAGE": "m"}
+    rows = [json.dumps(row).encode() for row in (gone, {**gone, "_COMM": "logger", "_EXE": "/usr/bin/logger"})]
+    assert [event.program for event in _journal_events(rows)] == ["sudo"]
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(0.3, 1 << 40), (60.0, 1 << 20)])
