@@ -18,8 +18,8 @@ import io
 import re
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TextIO
 
 import tree
@@ -53,47 +53,29 @@ def run(target: str, output: TextIO | None = None) -> Result:
     return process.returncode, time.monotonic() - started, closing
 
 
-class Aside:
-    """A stage that runs beside others."""
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-        self._said = io.StringIO()
-        self._result: Result | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        self._result = run(self.target, self._said)
-
-    def end(self) -> Result:
-        """Wait for it, and show what it said."""
-        self._thread.join()
-        sys.stdout.write(self._said.getvalue())
-        sys.stdout.flush()
-        # A thread that was broken off has no result: that is no success.
-        return self._result or (1, 0.0, [])
-
-
 def run_all(targets: list[str]) -> dict[str, Result]:
     """Each target's result, in the order of their ends."""
-    aside: list[Aside] = []
+    aside: dict[str, tuple[Future[Result], io.StringIO]] = {}
     results: dict[str, Result] = {}
 
     def end() -> None:
-        for one in aside:
-            results[one.target] = one.end()
+        for target, (running, said) in aside.items():
+            results[target] = running.result()
+            sys.stdout.write(said.getvalue())
+            sys.stdout.flush()
         aside.clear()
 
-    for word in targets:
-        target = word.lstrip("+=")
-        if word.startswith("+"):
-            aside.append(Aside(target))
-            continue
-        if word.startswith("="):
-            end()
-        results[target] = run(target)
-    end()
+    with ThreadPoolExecutor() as pool:
+        for word in targets:
+            target = word.lstrip("+=")
+            if word.startswith("+"):
+                said = io.StringIO()
+                aside[target] = pool.submit(run, target, said), said
+                continue
+            if word.startswith("="):
+                end()
+            results[target] = run(target)
+        end()
     return results
 
 
