@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,9 +66,8 @@ class ActionModule(ActionBase):
         return result
 
     def _publish(self, options, variables, now):
-        if not re.fullmatch(r"0o?[0-7]{3}", options["mode"]):
-            # YAML reads 0644 without quotes as 420, which would be another mode.
-            raise ValueError(f'mode: {options["mode"]!r} is no octal number in quotes such as "0644"')
+        # Before anything is read or written: it is used at the end.
+        writing.file_mode(options["mode"])
         brand = branding.brand(options["provider"], options["logo"])
         terms = terms_files.load(options["agreements"] or configured_setting("agreements"))
         parties = terms.of(str(options["procedure"].get("client") or "")).third_parties
@@ -121,7 +119,7 @@ class ActionModule(ActionBase):
         return found if isinstance(found, dict) else None
 
     def _write(self, options, files, changes, pretend, *, commit):
-        mode = int(options["mode"], 8)
+        mode = writing.file_mode(options["mode"])
         if options["directory"] or not commit:
             if options["repository"]:
                 # That it is a repository is found out before anything is written into it.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.confi
 )
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.ledger.store import Ledger, LedgerError
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.metrics import measuring, otlp, textfile
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.writing import file_mode
 
 _OPTIONS = {
     "textfile": {"type": "path"},
@@ -85,10 +85,10 @@ class ActionModule(ActionBase):
 
 def _checked(options):
     """File mode and path, both checked before anything is read."""
-    if not re.fullmatch(r"0o?[0-7]{3}", options["mode"]):
-        # YAML reads 0644 without quotes as 420, which would be another mode.
-        raise AnsibleActionFail(f'mode: {options["mode"]!r} is no octal number in quotes such as "0644"')
-    mode = int(options["mode"], 8)
+    try:
+        mode = file_mode(options["mode"])
+    except ValueError as error:
+        raise AnsibleActionFail(str(error)) from None
     if not 1 <= options["days"] <= _MOST_DAYS:
         raise AnsibleActionFail(f"days: must be from 1 to {_MOST_DAYS}")
     if options["otlp_timeout"] <= 0:

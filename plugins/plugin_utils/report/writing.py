@@ -25,6 +25,14 @@ def _safe(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "_"
 
 
+def file_mode(text: str) -> int:
+    """A mode as an option gives it, octal. Raises ValueError."""
+    if not re.fullmatch(r"0o?[0-7]{3}", text):
+        # YAML reads 0644 without quotes as 420, which would be another mode.
+        raise ValueError(f'mode: {text!r} is no octal number in quotes such as "0644"')
+    return int(text, 8)
+
+
 def write_changed(path: Path, text: str | bytes, *, pretend: bool = False, mode: int = 0o600) -> bool:
     """Write unless the file has this text already. Returns whether it differed. pretend: only compare.
 
