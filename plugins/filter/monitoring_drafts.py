@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.item import AT_REST
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.monitoring import drafts
 
 DOCUMENTATION = r"""
@@ -81,7 +82,7 @@ def monitoring_drafts(
 
 def _as_it_is(row: Mapping[str, Any]) -> dict[str, Any]:
     """What is there, checked as it was declared. What is declared to be down stays without a check."""
-    at_rest = {"state": row["declared"]["state"]} if row["declared"].get("state") in drafts.AT_REST else {}
+    at_rest = {"state": row["declared"]["state"]} if row["declared"].get("state") in AT_REST else {}
     return {**row["observed"], "check": row["declared"].get("check"), **at_rest}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .baseline import left_out
 from .declarations import Rule
-from .item import Item
+from .item import AT_REST, Item
 
 __all__ = ["Comparison", "compare"]
 
@@ -73,7 +73,7 @@ def compare(
             _sort_in(made, wanted, observed[moved[0]])
         elif wanted.kind in blind:
             made.unchecked.append(wanted)
-        elif wanted.state in ("inactive", "stopped"):
+        elif _at_rest(wanted):
             made.matched.append((wanted, wanted))
         else:
             made.gone.append(wanted)
@@ -161,4 +161,4 @@ def _only_loopback(item: Item) -> bool:
 
 def _at_rest(item: Item) -> bool:
     """What does not run and nobody declared is nobody's concern; a failed unit is."""
-    return item.state in ("inactive", "stopped")
+    return item.state in AT_REST

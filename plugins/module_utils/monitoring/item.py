@@ -10,8 +10,10 @@ from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.module_utils.way_families.family import shown
 
-__all__ = ["KINDS", "Item"]
+__all__ = ["AT_REST", "KINDS", "Item"]
 
+#: What does not run.
+AT_REST = ("inactive", "stopped")
 KINDS = ("port", "unit", "timer", "container", "vhost")
 
 

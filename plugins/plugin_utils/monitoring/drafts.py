@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-#: What is declared to be down: a check of it would cry as long as all is well.
-AT_REST = ("inactive", "stopped")
+from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.item import AT_REST
+
 TARGETS = ("icinga2", "prometheus", "prometheus_rules")
 _HEAD = (
     "Draft: look it over before you use it. Ports, units, timers and hosts that nobody declared, or as they are now."
@@ -79,6 +79,7 @@ def _way(item: Mapping[str, Any]) -> str:
     """How it can be checked from elsewhere, or by the server's agent; none where nothing right can be guessed."""
     check = item.get("check") or {}
     if item.get("state") in AT_REST:
+        # A check of what is declared to be down would cry as long as all is well.
         return "none"
     kind = str(check.get("type") or _kind(item))
     if not check.get("type") and item["kind"] == "port" and _only_here(item.get("addresses") or ()):
