@@ -48,7 +48,6 @@ class ActionModule(ActionBase):
             clients = self._declared(variables, text["client"], result.setdefault("warnings", []) if noting else None)
             if noting:
                 result.update(self._note(ledger, clients, result["warnings"]))
-                clients = {client: shown for client, hosts in clients.items() if (shown := _with_lists(hosts))}
             elif options["action"] == "sign_off":
                 result.update(self._sign_off(ledger, clients, text, options, variables))
             else:
@@ -58,9 +57,12 @@ class ActionModule(ActionBase):
         result["clients"] = {
             client: {
                 "digest": lists.overall(hosts),
-                "hosts": {host: {kind: its["count"] for kind, its in found.items()} for host, found in hosts.items()},
+                "hosts": {
+                    host: {kind: its["count"] for kind, its in found.items()} for host, found in hosts.items() if found
+                },
             }
             for client, hosts in clients.items()
+            if any(hosts.values())
         }
         if options["action"] == "show":
             result["lines"] = sheet.lines(clients, options["language"])
@@ -156,8 +158,3 @@ class ActionModule(ActionBase):
                 ledger, text["client"], hosts, signature, datetime.now(UTC), self._left_out(variables, text["client"])
             ),
         }
-
-
-def _with_lists(hosts):
-    """Those that declare any."""
-    return {host: found for host, found in hosts.items() if found}

@@ -60,8 +60,9 @@ def of_host(host: str, given: Mapping[str, Any]) -> Lists:
 
 
 def overall(hosts: Mapping[str, Lists]) -> str:
-    """One digest of all lists of all these servers: what a reviewer signs."""
-    return _digest({host: {kind: its["digest"] for kind, its in lists.items()} for host, lists in hosts.items()})
+    """One digest of all lists of all these servers: what a reviewer signs. A server without any adds nothing."""
+    listed = {host: lists for host, lists in hosts.items() if lists}
+    return _digest({host: {kind: its["digest"] for kind, its in lists.items()} for host, lists in listed.items()})
 
 
 def difference(before: Lists, after: Lists) -> list[dict[str, Any]]:

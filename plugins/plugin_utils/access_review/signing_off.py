@@ -79,11 +79,11 @@ def note(ledger: Ledger, clients: Mapping[str, Mapping[str, Lists]], now: dateti
         for client, hosts in sorted(clients.items()):
             known = known_lists(transaction.query(SELECT_CLIENT, (record.canonical([client]), "9999")))
             new = {host: lists for host, lists in hosts.items() if known.get(host, {}) != _digests(lists)}
-            listed = {host: lists for host, lists in hosts.items() if lists}
+            listed = sum(map(bool, hosts.values()))
             if not (listed or new):
                 continue
             differing += len(new)
-            head = {"what": NOTED, "digest": overall(listed), "hosts": len(listed), "differing": len(new)}
+            head = {"what": NOTED, "digest": overall(hosts), "hosts": listed, "differing": len(new)}
             transaction.add(_entries(uuid.uuid4().hex, client, head, new, now))
     return differing
 
