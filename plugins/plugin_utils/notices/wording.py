@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.notices.events import Notice
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import reasons
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.speaking import Speaker
 
 _SHOWN = 20
@@ -30,8 +29,6 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ended": "Fin",
         "outcome": "Résultat",
         "reason": "Raison",
-        "more_one": "et {count} autre",
-        "more_many": "et {count} autres",
         "again": "Le même avis a été retenu {count} fois depuis le précédent.",
         "reference": "Intervention",
         "times": "Les heures sont en UTC.",
@@ -50,8 +47,6 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ended": "End",
         "outcome": "Outcome",
         "reason": "Reason",
-        "more_one": "and {count} more",
-        "more_many": "and {count} more",
         "again": "The same notice was held back {count} times since the one before.",
         "reference": "Intervention",
         "times": "Times are in UTC.",
@@ -76,7 +71,7 @@ def message(notice: Notice, language: str, key: str, held_back: int) -> Message:
     subject = f"[infogerance] {words[notice.event]}" + (f" – {about}" if about else "")
     facts = [
         ("clients", about),
-        ("hosts", _some(notice.hosts, words)),
+        ("hosts", _some(notice.hosts, speaker)),
         ("label", notice.label.get(language, "")),
         ("outcome", speaker.known("outcome", notice.outcome)),
         ("reason", notice.emergency or ""),
@@ -92,11 +87,11 @@ def message(notice: Notice, language: str, key: str, held_back: int) -> Message:
         lines.append("")
         lines += [
             f"- {each['host']}{speaker.colon} {speaker.known('kind', each['kind'])} {each['entry']} – "
-            f"{speaker.known('action', each['action'])} ({_reason(each['reason'], language)})"
+            f"{speaker.known('action', each['action'])} ({speaker.reason(each['reason'])})"
             for each in notice.removed[:_SHOWN]
         ]
         if len(notice.removed) > _SHOWN:
-            lines.append(f"- {_more(len(notice.removed) - _SHOWN, words)}")
+            lines.append(f"- {_more(len(notice.removed) - _SHOWN, speaker)}")
     if held_back:
         lines += ["", words["again"].format(count=held_back)]
     lines += ["", words["times"]]
@@ -121,15 +116,10 @@ def message(notice: Notice, language: str, key: str, held_back: int) -> Message:
     return Message(key, " ".join(subject.split())[:200], text, data)
 
 
-def _some(names: Any, words: Mapping[str, str]) -> str:
+def _some(names: Sequence[str], speaker: Speaker) -> str:
     shown = ", ".join(names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} {_more(len(names) - _SHOWN, words)}"
+    return shown if len(names) <= _SHOWN else f"{shown} {_more(len(names) - _SHOWN, speaker)}"
 
 
-def _more(count: int, words: Mapping[str, str]) -> str:
-    return words["more_one" if count == 1 else "more_many"].format(count=count)
-
-
-def _reason(text: str, language: str) -> str:
-    """Modules tell it in English."""
-    return reasons.in_french(text) if language == "fr" else text
+def _more(count: int, speaker: Speaker) -> str:
+    return speaker.counted("and_more", count, count=count)

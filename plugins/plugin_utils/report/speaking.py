@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import reasons
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report.wording import MONTHS, SHORT_MONTHS, WORDING
 
 _THIN = "\u202f"
@@ -91,6 +92,14 @@ class Speaker:
         if self.language == "fr":
             return local.strftime("%d/%m/%Y %H:%M")
         return local.strftime("%Y-%m-%d %H:%M")
+
+    def local_day(self, stamp: str) -> str:
+        """A stored stamp's day in the zone, as 2027-06-30."""
+        return self._local(stamp).date().isoformat()
+
+    def reason(self, text: str) -> str:
+        """Why something was done: modules tell it in English."""
+        return reasons.in_french(text) if self.language == "fr" else text
 
     def date_of(self, stamp: str) -> str:
         """A stored stamp as a short date in the zone."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.report import reasons
@@ -23,7 +23,6 @@ class Voices:
     """Says everything in French and in English, in one time zone."""
 
     def __init__(self, zone: tzinfo) -> None:
-        self._zone = zone
         self._speakers = [Speaker(language, zone) for language in LANGUAGES]
 
     def say(self, speak: Callable[[Speaker], str]) -> Pair:
@@ -62,8 +61,8 @@ class Voices:
         return self.say(lambda speaker: speaker.date_of(stamp))
 
     def local_day(self, stamp: str) -> str:
-        """The stamp's day here, as 2027-06-30."""
-        return datetime.fromisoformat(stamp).astimezone(self._zone).date().isoformat()
+        """The stamp's day here, as 2027-06-30: the same in both languages."""
+        return self._speakers[0].local_day(stamp)
 
     def duration(self, seconds: float | None) -> Pair:
         """A duration."""
@@ -98,5 +97,5 @@ class Voices:
         return (reasons.differences_in_french(text), text)
 
     def reason(self, text: str) -> Pair:
-        """Why: modules tell it in English."""
-        return (reasons.in_french(text), text)
+        """Why something was done."""
+        return self.say(lambda speaker: speaker.reason(text))

@@ -53,6 +53,8 @@ WORDS: Mapping[str, str] = {
     "times": "Found",
     "planned": "Planned",
     "details": "Details",
+    "and_more_one": "and {count} more",
+    "and_more_many": "and {count} more",
     "more_tasks": "and {count} more",
     "outcome_ok": "Done",
     "outcome_failed": "Failed",

@@ -53,6 +53,8 @@ WORDS: Mapping[str, str] = {
     "times": "Constats",
     "planned": "Prévu",
     "details": "Détail",
+    "and_more_one": "et {count} autre",
+    "and_more_many": "et {count} autres",
     "more_tasks": "et encore {count}",
     "outcome_ok": "Réussie",
     "outcome_failed": "Échec",
