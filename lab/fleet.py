@@ -17,7 +17,7 @@ from lab.checkout import ROOT, Checkout
 from lab.errors import CommandError, LabError
 from lab.host import Host
 from lab.image import DEFAULT_RELEASE, ensure_image
-from lab.machine import prepare_device
+from lab.machine import prepare_device, say
 from lab.podman import LIMITS, containers, inspect_container, podman, remove_containers
 
 FLAVOURS: dict[str, tuple[str, ...]] = {"plain": ("/usr/local/sbin/lab-init",), "systemd": ("/sbin/init",)}
@@ -124,9 +124,7 @@ class Lab:
             # As on a server; and sshd's log, kept open, would keep the root file system from turning read-only.
             arguments += ["--tmpfs", "/run:size=16m,mode=0755"]
         try:
-            self._start(container, [*arguments, tag, *FLAVOURS[flavour]])
-            host = self._describe(container)
-            host.await_ready()
+            host = self._reachable(container, [*arguments, tag, *FLAVOURS[flavour]])
             for path in ("/",) if readonly is True else tuple(readonly or ()):
                 host.make_readonly(path)
         except BaseException:
@@ -146,6 +144,22 @@ class Lab:
                     raise
             else:
                 return
+
+    def _reachable(self, container: str, arguments: list[str]) -> Host:
+        """Start a host until its published port leads to its sshd.
+
+        Netavark takes all its rules away when it removes the last host; rules that it adds for another one at
+        that moment may go with them.
+        """
+        for _ in range(_START_ATTEMPTS):
+            self._start(container, arguments)
+            host = self._describe(container)
+            host.await_ready()
+            if host.answers():
+                return host
+            say(f"{host.name}: port {host.port} does not lead to its sshd; starting it again")
+            remove_containers([container])
+        raise LabError(f"{container}: none of {_START_ATTEMPTS} starts gave a port that leads to its sshd")
 
     def _describe(self, container: str) -> Host:
         state = inspect_container(container)

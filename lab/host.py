@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -319,6 +320,15 @@ class Host:
                 time.sleep(0.05)
         self.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public[0]} {public[1]}\n")
+
+    def answers(self, timeout: float = 5) -> bool:
+        """Whether an sshd greets whoever connects to the published port, within ``timeout`` seconds."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout) as connection:
+                connection.settimeout(timeout)
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
 
     def destroy(self) -> None:
         """Remove the host, its processes and its files. Twice is no error."""

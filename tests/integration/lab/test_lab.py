@@ -55,6 +55,32 @@ def test_each_flavour_takes_logins_and_gives_root_by_sudo(make_host: HostFactory
     assert host.ssh(command="sudo cat /proc/self/loginuid").stdout == "1000"
 
 
+def test_a_host_whose_port_leads_nowhere_is_started_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[str] = []
+    start = lab._start
+
+    def refusing_once(container: str, arguments: list[str]) -> None:
+        start(container, arguments)
+        started.append(container)
+        if len(started) == 1:
+            state = inspect_container(container)
+            assert state is not None
+            refuse = ["iptables", "-I", "INPUT", "-p", "tcp", "--dport", "22", "-j", "REJECT"]
+            refuse += ["--reject-with", "tcp-reset"]
+            subprocess.run(["nsenter", "--target", str(state["State"]["Pid"]), "--net", "--", *refuse], check=True)
+
+    monkeypatch.setattr(lab, "_start", refusing_once)
+    host = lab.host(f"nowhere-{os.getpid()}")
+    try:
+        assert host.ssh(check=True).returncode == 0
+    finally:
+        host.destroy()
+    assert len(started) == 2
+    assert "does not lead to its sshd; starting it again" in "".join(capsys.readouterr())
+
+
 def test_a_plain_host_starts_within_two_seconds_on_a_busy_machine(make_host: HostFactory) -> None:
     make_host()
     best = min(_timed(make_host) for _attempt in range(3))
