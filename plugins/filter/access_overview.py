@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.infogerance.perimeter.plugins.filter.access_results import PLANNED, access_results
+
 DOCUMENTATION = r"""
 name: access_overview
 short_description: What the role access found on all hosts, as lines to read
@@ -48,8 +50,6 @@ WITHOUT_LISTS = (
     "Declare access_ssh_accounts, access_privileged_ips or access_vpn_certificates; the playbook "
     "infogerance.perimeter.adopt writes lists from what the servers have."
 )
-APPLIED = "__access_applied_"
-PLANNED = "__access_planned"
 #: A fleet's list is for the eye; the results and the ledger hold it whole.
 MOST = 40
 
@@ -63,7 +63,7 @@ def access_overview(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, An
     bare: list[str] = []
     well = 0
     for name in names:
-        results = _results(hostvars[name]) if name in hostvars else []
+        results = access_results(hostvars[name]) if name in hostvars else []
         if not results:
             # The role skips a host that no list is declared for.
             skipped = name in hostvars and hostvars[name].get(PLANNED, {}).get("skipped")
@@ -101,17 +101,6 @@ def access_overview(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, An
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-
-
-def _results(variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """One result a kind: of what was applied, else of the plan. A task that was skipped leaves no plan's id."""
-    found = []
-    for planned in variables.get(PLANNED, {}).get("results") or []:
-        applied = variables.get(APPLIED + planned["entry_point_kind"]) or {}
-        result = applied if "plan_id" in applied else planned
-        if "plan_id" in result:
-            found.append(result)
-    return found
 
 
 class FilterModule:

@@ -86,10 +86,15 @@ results:
 plans:
   description:
     - What is to do, by kind. A kind is missing where it was not looked at or could not be planned.
+    - C(applies) says whether somebody is about to carry it out; there is something to do, and O(audit) is off.
   returned: always
   type: dict
   sample:
-    ssh_accounts: {plan_id: a741a5b13ee6aac3498ce9f16fb5e5fcb8fffa766b585e13bbaf288c30e87cdb, actions: 2, takes: 1}
+    ssh_accounts:
+      plan_id: a741a5b13ee6aac3498ce9f16fb5e5fcb8fffa766b585e13bbaf288c30e87cdb
+      actions: 2
+      takes: 1
+      applies: true
 as_declared:
   description: Whether nothing is to do, and nothing is to be told that a person should look at.
   returned: always

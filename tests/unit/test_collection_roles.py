@@ -85,3 +85,15 @@ def test_no_regex_of_a_check_lets_a_line_break_through(role: Path) -> None:
         if re.search(r"\$['\"]", line) and "regex_replace" not in line
     ]
     assert loose == []
+
+
+@pytest.mark.parametrize("kind", ["ssh_accounts", "privileged_ips", "vpn_certificates"])
+def test_the_role_access_applies_with_the_options_that_it_planned_with(kind: str) -> None:
+    tasks = tree.ROOT / "roles" / "access" / "tasks"
+    planned = load(tasks / "main.yml")[0]["vars"][f"__access_{kind}"]
+    (applied,) = (
+        task[module] for task in load(tasks / "apply.yml") if (module := f"infogerance.perimeter.{kind}") in task
+    )
+    assert planned.pop("expect_plan") != applied.pop("expect_plan")
+    assert applied == planned
+    assert list(applied) == list(planned)

@@ -12,7 +12,8 @@ from ansible_collections.infogerance.perimeter.plugins.filter.access_overview im
 
 def planned(**counts: int) -> dict[str, Any]:
     every = {"obsolete": 0, "missing": 0, "applied": 0, **counts}
-    return {"__access_planned": {"results": [{"entry_point_kind": "ssh_accounts", "plan_id": "p", "counts": every}]}}
+    result = {"entry_point_kind": "ssh_accounts", "plan_id": "p", "counts": every}
+    return {"__access_planned": {"results": [result], "plans": {}}}
 
 
 def test_each_host_is_in_one_of_the_sums() -> None:

@@ -49,10 +49,11 @@ def test_a_fleet_is_told_worst_first_and_the_silent_are_named() -> None:
     bad = result(left={"obsolete": 2, "disabled": 1, "missing": 1}, refused=["too many"])
     some = result(left={"obsolete": 3, "disabled": 0, "missing": 0})
     skipped = {"skipped": True, "changed": False}
+    plans = {"ssh_accounts": {"applies": True}}
     hostvars = {
-        "web1": {"__access_planned": {"results": [quiet]}},
-        "web2": {"__access_planned": {"results": [some]}, "__access_applied_ssh_accounts": skipped},
-        "web3": {"__access_planned": {"results": [some]}, "__access_applied_ssh_accounts": bad},
+        "web1": {"__access_planned": {"results": [quiet], "plans": {}}},
+        "web2": {"__access_planned": {"results": [some], "plans": plans}, "__access_applied_ssh_accounts": skipped},
+        "web3": {"__access_planned": {"results": [some], "plans": plans}, "__access_applied_ssh_accounts": bad},
         "web4": {},
     }
     assert access_overview(["web1", "web2", "web3", "web4", "gone"], hostvars) == [
@@ -61,5 +62,5 @@ def test_a_fleet_is_told_worst_first_and_the_silent_are_named() -> None:
         "web2 ssh_accounts: 3 obsolete",
         "without an answer: web4, gone",
     ]
-    many = {f"h{number}": {"__access_planned": {"results": [some]}} for number in range(MOST + 5)}
+    many = {f"h{number}": {"__access_planned": {"results": [some], "plans": plans}} for number in range(MOST + 5)}
     assert access_overview(list(many), many)[-1] == "... and 5 more"

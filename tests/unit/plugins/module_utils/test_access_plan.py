@@ -38,10 +38,12 @@ def test_plans_are_counted_by_kind_and_nothing_is_called_changed_before_it_is(mo
     # In the order in which kinds are applied, whatever the order of the question; and never but looking.
     assert [row["entry_point_kind"] for row in whole["results"]] == ["ssh_accounts", "privileged_ips"]
     assert [row["check"] for row in whole["results"]] == [True, True]
-    assert whole["plans"]["ssh_accounts"] == {"plan_id": "ab", "actions": 4, "takes": 2}
-    assert whole["plans"]["privileged_ips"] == {"plan_id": "ab", "actions": 0, "takes": 0}
+    assert whole["plans"]["ssh_accounts"] == {"plan_id": "ab", "actions": 4, "takes": 2, "applies": True}
+    assert whole["plans"]["privileged_ips"] == {"plan_id": "ab", "actions": 0, "takes": 0, "applies": False}
     assert (whole["changed"], whole["failed"], whole["as_declared"]) == (False, False, False)
-    assert told(monkeypatch, both, audit=True)["changed"] is True
+    audit = told(monkeypatch, both, audit=True)
+    assert audit["changed"] is True
+    assert [plan["applies"] for plan in audit["plans"].values()] == [False, False]
 
 
 def test_a_kind_that_fails_is_named_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
