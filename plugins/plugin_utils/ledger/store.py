@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import socket
 import sqlite3
@@ -175,10 +176,28 @@ class Ledger:
                     connection.execute("PRAGMA journal_mode = DELETE")
                     connection.execute("PRAGMA synchronous = EXTRA")
                 yield connection
+            except (sqlite3.OperationalError, json.JSONDecodeError) as error:
+                # Neither says where.
+                if (isinstance(error, ValueError) or "malformed JSON" in str(error)) and (
+                    found := _no_json(connection)
+                ):
+                    raise LedgerError(
+                        f"ledger {self.path}: {found}; action `verify` tells what else was changed"
+                    ) from None
+                raise
             finally:
                 connection.close()
         except (sqlite3.Error, schema.SchemaError) as error:
             raise LedgerError(f"ledger {self.path}: {error}") from None
+
+
+def _no_json(connection: sqlite3.Connection) -> str:
+    """The first row whose body is no JSON, for a message."""
+    sql = "SELECT writer, seq, run_id FROM records WHERE NOT json_valid(body) ORDER BY id LIMIT 1"
+    row = connection.execute(sql).fetchone()
+    return (
+        "" if row is None else f"row {row['seq']} of writer {row['writer']} (intervention {row['run_id']}) is no JSON"
+    )
 
 
 def _refuse_other_version(connection: sqlite3.Connection) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -53,6 +54,21 @@ def test_the_file_is_for_its_owner_alone(ledger: Ledger) -> None:
     assert stat.S_IMODE(ledger.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(ledger.path.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(ledger.path.parent.parent.stat().st_mode) == 0o700
+
+
+def test_a_row_that_is_no_json_is_named_to_whoever_reads_it(ledger: Ledger) -> None:
+    tampered(ledger, "UPDATE records SET body = '{' WHERE seq = 7")
+    said = r"row 7 of writer \w+ \(intervention run\) is no JSON; action `verify` tells what else was changed"
+    sums = "SELECT sum(json_extract(body, '$.number')) FROM records"
+    with pytest.raises(LedgerError, match=said), ledger.reading() as connection:
+        connection.execute(sums)
+    with pytest.raises(LedgerError, match=said), ledger.reading() as connection:
+        [json.loads(body) for (body,) in connection.execute("SELECT body FROM records")]
+    # Who reads other rows is not told, and what is wrong elsewhere is not called this.
+    with ledger.reading() as connection:
+        assert connection.execute("SELECT json_extract(body, '$.number') FROM records WHERE seq = 8").fetchone()[0] == 8
+    with pytest.raises(LedgerError, match="no such column"), ledger.reading() as connection:
+        connection.execute("SELECT absent FROM records")
 
 
 def test_an_existing_directory_keeps_its_mode(tmp_path: Path) -> None:
