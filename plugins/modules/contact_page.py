@@ -97,12 +97,16 @@ written:
   returned: success
   type: list
   elements: str
-  sample: [/srv/www/acme/contacts-acme.html, /srv/www/acme/contacts-acme-fr.md, /srv/www/acme/contacts-acme-en.md]
+  sample:
+    - /srv/wiki/acme/contacts-acme.html
+    - /srv/wiki/acme/contacts-acme-fr.md
+    - /srv/wiki/acme/contacts-acme-en.md
+    - /srv/wiki/acme/contacts-acme.json
 commit:
   description: The new commit in the repository, null when there is none.
   returned: success
   type: str
-  sample: 1a7a9f8e3a3e0a5f8b6e5d2c4b1a09f8e7d6c5b4
+  sample: f1cec55c24565b5d25640ced2abbca0b672d9aa0
 pushed:
   description: Whether something was pushed.
   returned: success
@@ -113,7 +117,7 @@ changes:
   returned: success
   type: list
   elements: str
-  sample: ["contacts: changed jeanne", "reviewed_on: 2026-05-02 -> 2026-11-02"]
+  sample: ["contacts: changed client", "reviewed_on: 2025-11-04 -> 2026-05-02"]
 overdue:
   description: One sentence for each overdue review.
   returned: success
@@ -130,5 +134,5 @@ review_due:
   description: By when the page is to be looked through again.
   returned: success
   type: str
-  sample: "2027-05-01"
+  sample: "2026-10-29"
 """
