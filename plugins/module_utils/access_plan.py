@@ -43,7 +43,7 @@ def plan_all(asked: Mapping[str, dict[str, Any]], check: Check, audit: bool, dif
     failed = [result for result in results if result.get("failed")]
     shape: dict[str, Any] = {
         "results": results,
-        "plans": {r["entry_point_kind"]: _in_short(r, audit) for r in results if "plan_id" in r},
+        "plans": {r["entry_point_kind"]: _in_short(r, not audit and not failed) for r in results if "plan_id" in r},
         "as_declared": not any(r.get("failed") or r.get(word) for r in results for word in _TELLING),
         # A plan that is about to be carried out has changed nothing yet.
         "changed": audit and any(result["changed"] for result in results),
@@ -81,8 +81,7 @@ def _kind(name: str) -> Any:
     return vpn_arguments
 
 
-def _in_short(result: Mapping[str, Any], audit: bool) -> dict[str, Any]:
+def _in_short(result: Mapping[str, Any], meant: bool) -> dict[str, Any]:
     plan = result["plan"]
     takes = {(row["kind"], row["entry"]) for row in plan if row["action"] in TAKES}
-    applies = bool(plan) and not audit
-    return {"plan_id": result["plan_id"], "actions": len(plan), "takes": len(takes), "applies": applies}
+    return {"plan_id": result["plan_id"], "actions": len(plan), "takes": len(takes), "applies": meant and bool(plan)}

@@ -15,7 +15,7 @@ import datetime
 import gc
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from .journal import Journal, Touched
@@ -47,7 +47,6 @@ __all__ = [
     "reconciled",
     "run",
     "today",
-    "unknown_options",
 ]
 
 
@@ -226,15 +225,6 @@ def has_pending(state: StateDirectory) -> bool:
         return bool(os.listdir(os.path.join(state.root, "pending")))
     except FileNotFoundError:
         return False
-
-
-def unknown_options(rows: Any, known: Mapping[str, Any], name: Callable[[dict[str, Any]], str]) -> str:
-    """Which entry has an option that is none, to be put before Ansible's own message: that names only the option."""
-    for row in rows if isinstance(rows, list) else []:
-        unknown = sorted(set(row) - set(known)) if isinstance(row, dict) else []
-        if unknown:
-            return "%s: %s: unknown option. " % (name(row), ", ".join(unknown))
-    return ""
 
 
 def _failure(message: str, told: list[dict[str, Any]], **more: Any) -> dict[str, Any]:

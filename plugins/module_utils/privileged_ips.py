@@ -19,7 +19,6 @@ from .entry_point_module import (
     policy_arguments,
     policy_of,
     stamp,
-    unknown_options,
 )
 from .firewalls import catalogue, flows
 from .firewalls.protocol import ABSENT, LISTS, READY, Change, Sink, SinkError, SinkState, Undo
@@ -64,9 +63,16 @@ def make(params: dict[str, Any]) -> tuple[PrivilegedIps, StateDirectory]:
 
 
 def which_entry(params: Mapping[str, Any]) -> str:
-    """The sink that has a setting that is none, for the beginning of an error message; else empty."""
+    """The sink that Ansible itself refuses, for the beginning of an error message; else empty."""
+    from .wrong_row import wrong_row
+
     known = catalogue.argument()["options"]
-    return unknown_options(params.get("sinks"), known, lambda row: "sink %s" % (row.get("name") or row.get("backend")))
+
+    def name(row: dict[str, Any]) -> str:
+        called = row.get("name") or row.get("backend")
+        return "sink %s" % called if called else ""
+
+    return wrong_row(params.get("sinks"), known, name, "sink")
 
 
 class PrivilegedIps(Kind):

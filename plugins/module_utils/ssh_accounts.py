@@ -15,7 +15,7 @@ from .account_database import Account, AccountDatabase, ToolFailed
 from .account_entries import DeclaredAccounts, Manage, Ways, declare, last_admin, parse_manage
 from .account_report import access, names_account, not_controlled, opens, problems, readable
 from .connection import Connection, connecting_key, current
-from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments, today, unknown_options
+from .entry_point_module import Kind, ServerProblem, confirm_arguments, policy_arguments, today
 from .journal import Touched
 from .key_files import KeyFile, read_key_file
 from .parked import owned_files
@@ -75,9 +75,11 @@ def make(params: dict[str, Any]) -> tuple[SshAccounts, StateDirectory]:
 
 
 def which_entry(params: Mapping[str, Any]) -> str:
-    """The account that has an option that is none, for the beginning of an error message; else empty."""
+    """The account that Ansible itself refuses, for the beginning of an error message; else empty."""
+    from .wrong_row import wrong_row
+
     known = arguments()["accounts"]["options"]
-    return unknown_options(params.get("accounts"), known, lambda row: str(row.get("name", "?")))
+    return wrong_row(params.get("accounts"), known, lambda row: str(row.get("name") or ""))
 
 
 #: No server that this release meets lives before it: an earlier date is a clock that was never set.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .entry_point_module import Kind, policy_arguments, today, unknown_options
+from .entry_point_module import Kind, policy_arguments, today
 from .state_directory import DEFAULT_ROOT, StateDirectory
 
 __all__ = ["arguments", "info_arguments", "make", "pki_arguments", "server_arguments", "which_entry"]
@@ -77,9 +77,11 @@ def make(params: dict[str, Any]) -> tuple[Kind, StateDirectory]:
 
 
 def which_entry(params: Mapping[str, Any]) -> str:
-    """The certificate that has an option that is none, for the beginning of an error message; else empty."""
+    """The certificate that Ansible itself refuses, for the beginning of an error message; else empty."""
+    from .wrong_row import wrong_row
+
     known = arguments()["certificates"]["options"]
-    return unknown_options(params.get("certificates"), known, lambda row: str(row.get("cn", "?")))
+    return wrong_row(params.get("certificates"), known, lambda row: str(row.get("cn") or ""))
 
 
 def info_arguments() -> dict[str, Any]:

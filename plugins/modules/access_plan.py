@@ -86,7 +86,8 @@ results:
 plans:
   description:
     - What is to do, by kind. A kind is missing where it was not looked at or could not be planned.
-    - C(applies) says whether somebody is about to carry it out; there is something to do, and O(audit) is off.
+    - C(applies) says whether it is about to be carried out. There is something to do, O(audit) is off, and no kind
+      failed.
   returned: always
   type: dict
   sample:

@@ -87,3 +87,36 @@ def test_a_server_with_nothing_to_do_is_spared_the_tasks_that_do_it(
     done = {row.host for row in run.tasks if "apply |" in row.task}
     assert done == {other.name}
     assert other.run(["id", "-un", "alice"]).stdout.split() == ["alice"]
+
+
+def test_a_plan_that_is_refused_is_told_in_words_and_stops_its_host_alone(
+    make_host: Any, ansible_playbook: Any, lists: dict[str, Any], host: Any
+) -> None:
+    other = make_host("other")
+    for name in ("ann", "ben", "cat"):
+        other.run(["useradd", "-m", name])
+    before = other.stamps(["/etc/passwd", "/etc/shadow", "/home"])
+    more = {"access_obsolete": "disable", "access_max_obsolete": 1, "access_fleet_max_hosts": 0}
+    run = ansible_playbook([host, other], "infogerance.perimeter.reconcile", inventory_vars={**lists, **more})
+    assert (run.rc, run.stats[host.name]["failures"], run.stats[other.name]["failures"]) == (2, 0, 1), run.stdout
+    why = "3 of 4 managed entries of kind ssh_account would lose access, max_obsolete (1) allows 1: ann, ben, cat"
+    (told,) = (row.result for row in run.tasks if row.status == "failed")
+    assert told["msg"] == f"ssh_accounts: refused, nothing was changed: {why}"
+    # What a person reads: the summary with its next step, and no result as one line of JSON.
+    assert "next: nothing was changed" in run.stdout
+    assert '"plan_id"' not in run.stdout
+    assert other.stamps(["/etc/passwd", "/etc/shadow", "/home"]) == before
+    # A host that is refused loses nothing, so it is no reason to stop the others.
+    assert host.run(["id", "-un", "alice"]).stdout.split() == ["alice"]
+
+
+def test_a_list_that_is_wrong_is_told_by_its_entry_and_field(
+    host: Any, ansible_playbook: Any, lists: dict[str, Any]
+) -> None:
+    wrong = {**lists, "access_ssh_accounts": [*lists["access_ssh_accounts"], {"name": "bob", "uid": "many"}]}
+    run = ansible_playbook([host], "infogerance.perimeter.reconcile", inventory_vars=wrong)
+    assert run.rc == 2
+    (told,) = (row.result["msg"] for row in run.tasks if row.status == "failed")
+    assert told.startswith("ssh_accounts: bob: "), told
+    assert "'uid'" in told
+    assert host.run(["id", "alice"], check=False).returncode == 1

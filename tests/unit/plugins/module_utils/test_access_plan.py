@@ -52,6 +52,8 @@ def test_a_kind_that_fails_is_named_and_hides_no_other(monkeypatch: pytest.Monke
     assert (whole["failed"], whole["msg"]) == (True, "ssh_accounts: alice: keys: no key")
     assert (whole["entry"], whole["field"]) == ("alice", "keys")
     assert list(whole["plans"]) == ["vpn_certificates"]
+    # One that could be carried out alone is not: the role stops at the other.
+    assert whole["plans"]["vpn_certificates"]["applies"] is False
     assert whole["as_declared"] is False
 
 
