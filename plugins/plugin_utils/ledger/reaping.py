@@ -24,7 +24,11 @@ def reap(transaction: Transaction, here: Identity, now: datetime) -> list[str]:
     """
     reaped: list[str] = []
     for run_id, at, body in transaction.query(_OPEN):
-        process = Identity.from_dict(json.loads(body).get("process") or {})
+        try:
+            process = Identity.from_dict(json.loads(body).get("process") or {})
+        except (AttributeError, ValueError):
+            # Spoilt: whether it still runs cannot be told, and no later run may go unrecorded for it.
+            continue
         reason = gone(process, here, datetime.fromisoformat(at), now)
         if not reason:
             continue

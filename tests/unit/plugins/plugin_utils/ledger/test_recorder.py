@@ -45,6 +45,23 @@ def test_the_intent_is_stored_before_anything_else_happens(tmp_path: Path) -> No
     ] == [("a", "running", "site.yml")]
 
 
+@pytest.mark.parametrize("body", ["{", "[]", '"x"', '{"process": 3}'])
+def test_a_run_whose_start_was_spoilt_keeps_no_later_run_from_being_recorded(tmp_path: Path, body: str) -> None:
+    ledger = Ledger(tmp_path / "l")
+    for run_id in ("spoilt", "dead"):
+        Recorder(ledger, run_id=run_id).start({"playbook": "site.yml"})
+    connection = sqlite3.connect(ledger.path)
+    gone_process = json.dumps({"process": {**process.own().as_dict(), "pid": 1, "pid_started": "0"}})
+    connection.execute("DROP TRIGGER records_no_update")
+    connection.execute("UPDATE records SET body = ? WHERE run_id = 'spoilt'", (body,))
+    connection.execute("UPDATE records SET body = ? WHERE run_id = 'dead'", (gone_process,))
+    connection.commit()
+    connection.close()
+    # Nobody can tell whether it still runs, so it stays open; `verify` names its row.
+    assert Recorder(ledger, run_id="later").start({"playbook": "site.yml"}) == ["dead"]
+    assert [row["run_id"] for row in rows(ledger, "SELECT run_id FROM records WHERE kind = 'interrupted'")] == ["dead"]
+
+
 def test_a_whole_run_is_complete(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l")
     recorder = Recorder(ledger, run_id="a")
