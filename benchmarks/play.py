@@ -52,6 +52,7 @@ class Stage:
         self.binaries = binaries
         self._folder = tempfile.TemporaryDirectory(prefix="ipb-", dir="/tmp")
         self.work = Path(self._folder.name)
+        self._output = self.work / "output"
         (self.work / "cp").mkdir(mode=0o700)
         package = self.work / "collections" / "ansible_collections" / "infogerance"
         package.mkdir(parents=True)
@@ -73,6 +74,10 @@ class Stage:
         path = self.work / name
         path.write_text(json.dumps(content), encoding="utf-8")
         return path
+
+    def output(self) -> str:
+        """What the last playbook printed."""
+        return self._output.read_text(encoding="utf-8", errors="replace")
 
     def playbook(
         self,
@@ -97,8 +102,7 @@ class Stage:
         )
         kept.update(environment or {})
         command = [str(self.binaries / "ansible-playbook"), "-i", str(inventory), *arguments, str(playbook)]
-        output = self.work / "output"
-        with output.open("wb") as sink:
+        with self._output.open("wb") as sink:
             started = time.perf_counter()
             process = subprocess.Popen(
                 command, cwd=self.work, env=kept, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
@@ -107,7 +111,7 @@ class Stage:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             wall = time.perf_counter() - started
-        text = output.read_text(encoding="utf-8", errors="replace")
+        text = self.output()
         recap = RECAP.findall(text)
         total = sum(int(row[2]) for row in recap)
         if process.returncode != 0 or not recap or (changed is not None and changed != bool(total)):

@@ -10,8 +10,6 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.adopted import adopted
-
 DOCUMENTATION = r"""
 name: adopted_lists
 short_description: What a server has today as a file of declared lists
@@ -71,6 +69,9 @@ def adopted_lists(
     certificates: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The file. Raises AnsibleFilterError for what is no result of the modules."""
+    # Not above: Ansible executes this file wherever any filter of the collection is used.
+    from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.adopted import adopted
+
     given = {"accounts": accounts or {}, "addresses": addresses or {}, "certificates": certificates or {}}
     for name, value in given.items():
         if not isinstance(value, Mapping):

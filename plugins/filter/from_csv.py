@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.directory import table
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.filters import declared_by
 
 DOCUMENTATION = r"""
@@ -73,4 +72,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Name -> function."""
-        return {"from_csv": declared_by(table)}
+        return {"from_csv": declared_by("directory", "table")}

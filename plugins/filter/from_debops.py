@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.debops import debops
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.filters import declared_by
 
 DOCUMENTATION = r"""
@@ -61,4 +60,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Name -> function."""
-        return {"from_debops": declared_by(debops)}
+        return {"from_debops": declared_by("debops", "debops")}

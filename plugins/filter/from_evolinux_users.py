@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.evolix import evolinux_users
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.filters import declared_by
 
 DOCUMENTATION = r"""
@@ -69,4 +68,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Name -> function."""
-        return {"from_evolinux_users": declared_by(evolinux_users)}
+        return {"from_evolinux_users": declared_by("evolix", "evolinux_users")}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.evolix import minifirewall
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.filters import declared_by
 
 DOCUMENTATION = r"""
@@ -58,4 +57,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Name -> function."""
-        return {"from_minifirewall": declared_by(minifirewall)}
+        return {"from_minifirewall": declared_by("evolix", "minifirewall")}

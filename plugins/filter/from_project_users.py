@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.evolix import project_users
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.filters import declared_by
 
 DOCUMENTATION = r"""
@@ -80,4 +79,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Name -> function."""
-        return {"from_project_users": declared_by(project_users)}
+        return {"from_project_users": declared_by("evolix", "project_users")}

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.filters import declared_by
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.system_roles import sudo
 
 DOCUMENTATION = r"""
 name: from_system_roles_sudo
@@ -62,4 +61,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Name -> function."""
-        return {"from_system_roles_sudo": declared_by(sudo)}
+        return {"from_system_roles_sudo": declared_by("system_roles", "sudo")}

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.filters import declared_by
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.migration.key_list import user_keys
 
 DOCUMENTATION = r"""
 name: from_user_keys
@@ -68,4 +67,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Name -> function."""
-        return {"from_user_keys": declared_by(user_keys)}
+        return {"from_user_keys": declared_by("key_list", "user_keys")}

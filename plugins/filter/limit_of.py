@@ -9,8 +9,6 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.infogerance.perimeter.plugins.module_utils.reconcile import InvalidEntry, parse_limit
-
 DOCUMENTATION = r"""
 name: limit_of
 short_description: A limit given as a count or a percentage, as a number
@@ -46,6 +44,9 @@ _value:
 
 def limit_of(limit: Any, population: int) -> int:
     """The largest number that the limit allows out of ``population``."""
+    # Not above: Ansible executes this file wherever any filter of the collection is used.
+    from ansible_collections.infogerance.perimeter.plugins.module_utils.reconcile import InvalidEntry, parse_limit
+
     try:
         return parse_limit(str(limit)).of(int(population))
     except InvalidEntry as error:

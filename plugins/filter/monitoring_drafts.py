@@ -10,9 +10,6 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.item import AT_REST
-from ansible_collections.infogerance.perimeter.plugins.plugin_utils.monitoring import drafts
-
 DOCUMENTATION = r"""
 name: monitoring_drafts
 short_description: Drafts of checks for what runs on a server
@@ -68,6 +65,9 @@ def monitoring_drafts(
     result: Mapping[str, Any], target: str, host: str, address: str, exporter: str = "127.0.0.1:9115"
 ) -> str:
     """The draft. Raises AnsibleFilterError for another target, or for what is no result of the module."""
+    # Not above: Ansible executes this file wherever any filter of the collection is used.
+    from ansible_collections.infogerance.perimeter.plugins.plugin_utils.monitoring import drafts
+
     if not isinstance(result, Mapping) or result.get("observation_kind") != "monitoring":
         raise AnsibleFilterError("monitoring_drafts wants the result of monitoring_declared_info")
     items = [*result["undeclared"], *map(_as_it_is, result["differing"]), *result["matched"]]
@@ -82,6 +82,9 @@ def monitoring_drafts(
 
 def _as_it_is(row: Mapping[str, Any]) -> dict[str, Any]:
     """What is there, checked as it was declared. What is declared to be down stays without a check."""
+    # Not above: Ansible executes this file wherever any filter of the collection is used.
+    from ansible_collections.infogerance.perimeter.plugins.module_utils.monitoring.item import AT_REST
+
     at_rest = {"state": row["declared"]["state"]} if row["declared"].get("state") in AT_REST else {}
     return {**row["observed"], "check": row["declared"].get("check"), **at_rest}
 
